@@ -1,0 +1,1 @@
+"""genlab: put any theory of generalization to the test on any training run."""

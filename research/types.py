@@ -1,0 +1,16 @@
+"""The words of the house.
+
+Shapes in comments: B examples of a batch, m examples of a sample (a probe set), n examples of a
+training set, R members of a population, P parameters of one network. Losses are in nats.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+Params = Any  # a tree of arrays: the parameters of one network
+Batch = dict[str, jax.Array]  # at least 'inputs' [B, ...] and 'labels' [B]
+Losses = Callable[[Params, Batch], jax.Array]  # (params, batch) -> the loss of each example [B]
+Metrics = dict[str, jax.Array]  # 'group/name' -> array
+Measure = Callable[[Params, Batch], Metrics]  # what an instrument computes; pure
