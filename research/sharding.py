@@ -55,11 +55,11 @@ def _varying(x: jax.Array) -> frozenset[str]:
   return jax.typeof(x).manual_axis_type.varying
 
 
-def zeros_varying_like(x: jax.Array, shape: tuple[int, ...], dtype: Any = None) -> jax.Array:
-  """Zeros that vary over the mesh axes over which `x` varies: the first carry of a scan."""
-  zeros = jnp.zeros(shape, dtype or x.dtype)
-  axes = tuple(_varying(x))
-  return jax.lax.pcast(zeros, axes, to='varying') if axes else zeros
+def zeros_varying_like(tree: Any, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+  """Zeros that vary over every mesh axis that an array of the tree varies over (a first carry)."""
+  zeros = jnp.zeros(shape, dtype)
+  axes = frozenset[str]().union(*map(_varying, jax.tree.leaves(tree)))
+  return jax.lax.pcast(zeros, tuple(axes), to='varying') if axes else zeros
 
 
 def mean_over_shards(local_mean: Callable, axis: str | None = EXAMPLES) -> Callable:

@@ -1,0 +1,96 @@
+"""Optimizers, as optax chains built from one config section."""
+
+from typing import Literal
+
+import optax
+
+
+def make_optimizer(
+  total_steps: int,
+  *,
+  name: Literal['sgd', 'adam', 'adamw'] = 'sgd',
+  learning_rate: float = 0.1,
+  momentum: float = 0.0,
+  nesterov: bool = False,
+  b1: float = 0.9,
+  b2: float = 0.999,
+  eps: float = 1e-8,
+  weight_decay: float = 0.0,
+  clip_norm: float | None = None,
+  schedule: Literal['constant', 'linear', 'cosine', 'step'] = 'constant',
+  warmup_steps: int = 0,
+  drop_at: tuple[float, ...] = (0.5, 0.75),
+  drop_by: float = 0.1,
+) -> optax.GradientTransformation:
+  r"""The chain: clip the gradient, decay the weights, precondition, scale by the learning rate.
+
+  SGD with momentum is :math:`v \leftarrow \mu v + g,\ \theta \leftarrow \theta - \eta v`. Weight decay
+  adds :math:`\lambda\theta` to the gradient before the momentum or the preconditioner (an L2 penalty
+  :math:`\frac\lambda2\|\theta\|^2`), except for AdamW, where it is decoupled: added after.
+
+  Args:
+    total_steps: T, the length of the schedule, in steps.
+    name: `sgd` (with `momentum`, `nesterov`), `adam` or `adamw` (with `b1`, `b2`, `eps`).
+    learning_rate: the peak learning rate.
+    momentum: of SGD, in [0, 1).
+    nesterov: whether SGD looks ahead.
+    b1, b2, eps: of Adam and AdamW.
+    weight_decay: lambda above.
+    clip_norm: the largest global norm of a gradient; None clips nothing.
+    schedule: constant, linear or cosine to zero at T, or `step`: times `drop_by` at each fraction of T
+      in `drop_at`.
+    warmup_steps: steps of linear warm-up from zero before the schedule, which they shorten.
+    drop_at, drop_by: of the `step` schedule.
+
+  Raises:
+    ValueError: an argument is out of range; the message begins with its name.
+  """
+  for key, value, low, high in (
+    ('momentum', momentum, 0.0, 1.0),
+    ('b1', b1, 0.0, 1.0),
+    ('b2', b2, 0.0, 1.0),
+  ):
+    if not low <= value < high:
+      raise ValueError(f'{key} must lie in [{low:g}, {high:g}), not {value}')
+  for key, value in (('learning_rate', learning_rate), ('eps', eps), ('drop_by', drop_by)):
+    if not value > 0:
+      raise ValueError(f'{key} must be positive, not {value}')
+  if weight_decay < 0:
+    raise ValueError(f'weight_decay must not be negative, not {weight_decay}')
+  if clip_norm is not None and not clip_norm > 0:
+    raise ValueError(f'clip_norm must be positive or None, not {clip_norm}')
+  if not 0 <= warmup_steps < max(total_steps, 1):
+    raise ValueError(f'warmup_steps must lie in [0, {total_steps}), not {warmup_steps}')
+  if any(not 0 < fraction < 1 for fraction in drop_at):
+    raise ValueError(f'drop_at must be fractions of training in (0, 1), not {drop_at}')
+  if nesterov and momentum == 0:
+    raise ValueError('nesterov needs momentum above 0')
+  if momentum and name != 'sgd':
+    raise ValueError(f'momentum is for sgd; {name} has b1')
+
+  rate = _schedule(total_steps, learning_rate, schedule, warmup_steps, drop_at, drop_by)
+  decay = optax.add_decayed_weights(weight_decay) if weight_decay else None
+  if name == 'sgd':
+    direction = optax.trace(momentum, nesterov) if momentum else None
+  else:
+    direction = optax.scale_by_adam(b1, b2, eps)
+  clip = optax.clip_by_global_norm(clip_norm) if clip_norm else None
+  links = [clip, direction, decay] if name == 'adamw' else [clip, decay, direction]
+  return optax.chain(*filter(None, links), optax.scale_by_learning_rate(rate))
+
+
+def _schedule(total_steps, learning_rate, schedule, warmup_steps, drop_at, drop_by):
+  steps = total_steps - warmup_steps
+  if schedule == 'constant':
+    main = optax.constant_schedule(learning_rate)
+  elif schedule == 'linear':
+    main = optax.linear_schedule(learning_rate, 0.0, steps)
+  elif schedule == 'cosine':
+    main = optax.cosine_decay_schedule(learning_rate, max(steps, 1))
+  else:
+    boundaries = {round(fraction * steps): drop_by for fraction in drop_at}
+    main = optax.piecewise_constant_schedule(learning_rate, boundaries)
+  if not warmup_steps:
+    return main
+  warmup = optax.linear_schedule(0.0, learning_rate, warmup_steps)
+  return optax.join_schedules([warmup, main], [warmup_steps])
