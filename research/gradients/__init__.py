@@ -10,6 +10,13 @@ Every gradient instrument (coherence, noise scale, stiffness, ...) is a formula 
 """
 
 from research.gradients.independence import BatchCoupledError, check_independence
+from research.gradients.mean import mean_gradient
 from research.gradients.statistics import GradientStatistics, gradient_statistics
 
-__all__ = ['BatchCoupledError', 'GradientStatistics', 'check_independence', 'gradient_statistics']
+__all__ = [
+  'BatchCoupledError',
+  'GradientStatistics',
+  'check_independence',
+  'gradient_statistics',
+  'mean_gradient',
+]

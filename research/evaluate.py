@@ -1,0 +1,57 @@
+"""Loss and accuracy of one network on many examples, chunk by chunk inside one program."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from research import sharding
+from research.types import Batch, Losses, Metrics, Params
+
+
+def make_evaluate(
+  apply: Callable[[Params, jax.Array], jax.Array],
+  losses: Losses,
+  *,
+  normalize: Callable[[jax.Array], jax.Array],
+  chunk_size: int,
+  axis: str | None = None,
+) -> Callable[[Params, Batch, dict[str, jax.Array]], Metrics]:
+  """Returns `(params, examples, groups) -> {'loss', 'accuracy', 'accuracy_<group>', ...}`.
+
+  Args:
+    apply: `(params, inputs) -> logits`.
+    losses: `(params, batch) -> [B]`.
+    normalize: what the network sees of the inputs as stored.
+    chunk_size: examples [N, ...] are evaluated this many at a time; it must divide N.
+    axis: inside `shard_map`, the mesh axis over which examples and groups are sharded.
+
+  In the function returned, `groups` are weights [N] of groups of examples, 1 or 0; `'all'` is every
+  example that is not padding, and gives the names without suffix. The mean over an empty group is
+  NaN. Loss in nats, accuracy in [0, 1].
+  """
+
+  def sums_of_chunk(params, examples, weights):
+    examples = {**examples, 'inputs': normalize(examples['inputs'])}
+    # The logits are those inside `losses`: XLA computes them once.
+    correct = jnp.argmax(apply(params, examples['inputs']), axis=-1) == examples['labels']
+    sums = {f'weight_{name}': jnp.sum(weight) for name, weight in weights.items()}
+    sums |= {f'correct_{name}': jnp.sum(weight * correct) for name, weight in weights.items()}
+    return sums | {'loss': jnp.sum(weights['all'] * losses(params, examples))}
+
+  def evaluate(params: Params, examples: Batch, groups: dict[str, jax.Array]) -> Metrics:
+    if axis is not None:
+      params = sharding.vary(params, axis)
+    chunks = jax.tree.map(lambda x: x.reshape(-1, chunk_size, *x.shape[1:]), (examples, groups))
+    sums = lax.map(lambda chunk: sums_of_chunk(params, *chunk), chunks)
+    sums = jax.tree.map(lambda x: jnp.sum(x, axis=0), sums)
+    if axis is not None:
+      sums = lax.psum(sums, axis)
+    metrics = {'loss': sums['loss'] / sums['weight_all']}
+    for name in groups:
+      suffix = '' if name == 'all' else f'_{name}'
+      metrics[f'accuracy{suffix}'] = sums[f'correct_{name}'] / sums[f'weight_{name}']
+    return metrics
+
+  return evaluate

@@ -1,0 +1,92 @@
+"""Settings of a run that no library function takes: each class is one section of a config.
+
+Out-of-range values raise a ValueError whose message begins with the name of the key.
+"""
+
+import dataclasses
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+  """The section `training`.
+
+  Attributes:
+    total_steps: T, updates of the parameters.
+    batch_size: B, examples in each update of each member.
+    log_every: period, in steps, of the loss of the batch in the record.
+    checkpoint_every: period, in steps, of checkpoints; the last step is always saved.
+    keep_checkpoints: how many of the newest checkpoints stay.
+  """
+
+  total_steps: int
+  batch_size: int
+  log_every: int = 100
+  checkpoint_every: int = 1000
+  keep_checkpoints: int = 2
+
+  def __post_init__(self):
+    _at_least(self, 0, 'total_steps')
+    _at_least(self, 1, 'batch_size', 'log_every', 'checkpoint_every', 'keep_checkpoints')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Population:
+  """The section `population`: R networks that differ in their seed alone.
+
+  Attributes:
+    size: R. Member r has the seed `config.seed + r`: its initialization, order of examples and label
+      noise are those of a run of one network with that seed.
+    advance: `vmap` advances the members of a device together, `scan` one after another inside the same
+      program, `auto` as was measured to be faster; see `research.population.fastest_advance`.
+  """
+
+  size: int = 8
+  advance: Literal['auto', 'vmap', 'scan'] = 'auto'
+
+  def __post_init__(self):
+    _at_least(self, 1, 'size')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Probe:
+  """The section `probe`: the fixed sample that instruments measure on.
+
+  Attributes:
+    size: m, examples: the first of the split.
+    split: `train`, with each member's own labels, or `test`.
+  """
+
+  size: int = 512
+  split: Literal['train', 'test'] = 'train'
+
+  def __post_init__(self):
+    _at_least(self, 1, 'size')
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+  """The section `evaluation`: loss and accuracy on the training and the test set.
+
+  Attributes:
+    every: period in steps; None: log-spaced.
+    per_decade: evaluations in each factor of ten of the step, where `every` is None.
+    max_train_examples: of the training set, the first so many; the test set is always whole.
+    chunk_size: examples of one forward pass.
+  """
+
+  every: int | None = None
+  per_decade: int = 10
+  max_train_examples: int = 10_000
+  chunk_size: int = 500
+
+  def __post_init__(self):
+    _at_least(self, 1, 'per_decade', 'max_train_examples', 'chunk_size')
+    if self.every is not None:
+      _at_least(self, 1, 'every')
+
+
+def _at_least(settings, low: int, *names: str) -> None:
+  for name in names:
+    if getattr(settings, name) < low:
+      raise ValueError(f'{name} must be at least {low}, not {getattr(settings, name)}')

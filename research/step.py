@@ -1,0 +1,46 @@
+"""One step of optimization, and nothing else."""
+
+from collections.abc import Callable
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from research.types import Batch, Metrics, Params
+
+# (params, batch) -> mean loss [], its gradient like params, and what was measured on the way
+Gradient = Callable[[Params, Batch], tuple[jax.Array, Params, Metrics]]
+
+
+@flax.struct.dataclass
+class TrainState:
+  """All that training needs to go on: everything else is a pure function of the seed and the step."""
+
+  step: jax.Array  # int32 [], updates applied so far
+  params: Params
+  opt_state: optax.OptState
+
+
+def init_state(params: Params, tx: optax.GradientTransformation) -> TrainState:
+  """The state at step 0."""
+  return TrainState(jnp.zeros((), jnp.int32), params, tx.init(params))
+
+
+def make_train_step(gradient: Gradient, tx: optax.GradientTransformation):
+  r"""Returns :math:`(\theta_t, B_t) \mapsto \theta_{t+1}`, with metrics taken at :math:`\theta_t`.
+
+  Args:
+    gradient: the mean loss and its gradient, with what was measured on the way; from
+      `research.instruments.make_gradient`.
+    tx: an optax transformation.
+  """
+
+  def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+    loss, grads, metrics = gradient(state.params, batch)
+    metrics = {'train/batch_loss': loss, 'train/grad_norm': optax.tree.norm(grads), **metrics}
+    updates, opt_state = tx.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return TrainState(state.step + 1, params, opt_state), metrics
+
+  return train_step

@@ -1,0 +1,125 @@
+"""The panel: schedules, shared work, prices."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from research.gradients import gradient_statistics
+from research.instruments import (
+  INSTRUMENTS,
+  GradientInstrument,
+  Instrument,
+  due,
+  make_gradient,
+  make_measure,
+  mount,
+  panel,
+)
+from research.models import make_model
+
+
+@functools.cache
+def problem(widths=(128, 128), m=64):
+  model = make_model(10, name='mlp', widths=widths)
+  batch = {
+    'inputs': jax.random.normal(jax.random.key(0), (m, 8, 8, 1)),
+    'labels': jax.random.randint(jax.random.key(1), (m,), 0, 10),
+  }
+  params = jax.jit(model.init)(jax.random.key(2), batch['inputs'])
+
+  def losses(params, batch):
+    logits = model.apply(params, batch['inputs'])
+    return optax.softmax_cross_entropy_with_integer_labels(logits, batch['labels'])
+
+  return losses, params, batch
+
+
+def weight_norm():
+  return Instrument(
+    measure=lambda params, batch: {'norm': optax.tree.norm(params)}, price=lambda m: 0.0
+  )
+
+
+def test_due_at_zero_at_the_end_and_on_schedule():
+  mounted = {
+    'a': mount(weight_norm(), 100, every=30),
+    'b': mount(weight_norm(), 100, per_decade=1, on='batch'),
+  }
+  assert [s for s in range(101) if due(mounted, s, 'probe')] == [0, 30, 60, 90, 100]
+  assert [s for s in range(101) if due(mounted, s, 'batch')] == [0, 1, 10, 100]
+  assert due(mounted, 0, 'batch') == {'b'}
+
+
+@pytest.mark.parametrize(
+  ('kwargs', 'message'),
+  [
+    (dict(every=0), 'every must be at least 1, not 0'),
+    (dict(per_decade=0), 'per_decade must be at least 1, not 0'),
+    (dict(every=5, per_decade=5), 'every and per_decade exclude each other'),
+  ],
+)
+def test_senseless_schedules_are_refused(kwargs, message):
+  with pytest.raises(ValueError, match=message):
+    mount(weight_norm(), 100, **kwargs)
+
+
+def test_instruments_share_one_computation_of_the_statistics(monkeypatch):
+  calls = []
+
+  def counting(losses, **kwargs):
+    calls.append(kwargs)
+    return gradient_statistics(losses, **kwargs)
+
+  monkeypatch.setattr(panel, 'gradient_statistics', counting)
+  losses, params, batch = problem()
+  measure = make_measure([make() for make in INSTRUMENTS.values()], losses)
+  jax.eval_shape(measure, params, batch)
+  assert calls == [dict(gram=True, second_moment=True, axis=None)]
+
+
+def test_merged_instruments_measure_what_each_measures_alone():
+  losses, params, batch = problem()
+  made = {name: make() for name, make in INSTRUMENTS.items()}
+  together = make_measure(list(made.values()), losses)(params, batch)
+  for it in made.values():
+    for name, value in make_measure([it], losses)(params, batch).items():
+      np.testing.assert_allclose(together[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_the_measured_step_gives_the_optimizer_the_same_gradient():
+  losses, params, batch = problem()
+  loss, grads, nothing = make_gradient([], losses)(params, batch)
+  measured = make_gradient([INSTRUMENTS['coherence'](), weight_norm()], losses)
+  same_loss, same_grads, metrics = measured(params, batch)
+  assert not nothing
+  assert {'batch/coherence/alpha', 'batch/norm'} <= set(metrics)
+  np.testing.assert_allclose(same_loss, loss, rtol=1e-5)
+  jax.tree.map(
+    lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6), same_grads, grads
+  )
+
+
+def flops(function, *args):
+  return jax.jit(function).lower(*args).compile().cost_analysis()['flops']
+
+
+@pytest.mark.parametrize('name', INSTRUMENTS)
+def test_costs_what_it_says(name):
+  """XLA's own count, over that of one gradient of the mean loss; one chunk, since loops count once."""
+  losses, params, batch = problem()
+  it = INSTRUMENTS[name]()
+  assert isinstance(it, GradientInstrument)
+
+  def measure(params, batch):
+    statistics = gradient_statistics(
+      losses, gram=it.gram, second_moment=it.second_moment, chunk_size=64
+    )
+    return it.formula(statistics(params, batch))
+
+  one = flops(jax.grad(lambda p, b: jnp.mean(losses(p, b))), params, batch)
+  price = flops(measure, params, batch) / one
+  assert 0.7 * it.price(64) <= price <= 1.2 * it.price(64), price
