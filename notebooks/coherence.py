@@ -1,0 +1,108 @@
+# %% [markdown]
+# # Why do networks that can memorize not just memorize?
+#
+# The same network, with the same optimizer, learns digits from real labels and memorizes random
+# ones. Chatterjee's answer (2020) looks at the gradients $g_1, \dots, g_m$ of single examples. Where
+# they agree, one step helps many examples at once, and is likely to help examples not seen. Their
+# **coherence** is the square of the length of the mean gradient, over the mean of the squares:
+#
+# $$\alpha = \frac{\|\frac1m \sum_i g_i\|^2}{\frac1m \sum_i \|g_i\|^2} \in [0, 1].$$
+#
+# If all gradients are the same, $\alpha = 1$; if they are orthogonal and equally long,
+# $\alpha = 1/m$. So **m-coherence**, $m\alpha$, counts the examples, itself included, that a step on
+# one example helps: 1 when each is on its own. It depends on the sample, so compare it at one $m$.
+#
+# This notebook reads finished runs, one for each fraction of random labels, and trains nothing:
+# `GENLAB_RUNS` is their folder, by default that of `make quickstart`. As a plain script it prints,
+# and leaves its figures in `$GENLAB_RUNS/figures`.
+
+# %%
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import research
+from research.figures import coherence, layers, style
+from research.tables import load_runs
+
+CHECKOUT = Path(research.__path__[0]).parent
+RUNS = Path(os.environ.get('GENLAB_RUNS', CHECKOUT / 'runs/quickstart'))
+
+try:
+  runs = load_runs(RUNS)
+except FileNotFoundError as error:
+  sys.exit(f'{error}\nrun `make quickstart` first, or set GENLAB_RUNS to a folder of finished runs')
+
+print(*sorted(runs['run'].unique()), sep='\n')
+
+
+# %%
+def keep(figure: style.Figure, name: str) -> style.Figure:
+  """Saves a figure beside the runs, and returns it, so that the notebook shows it."""
+  for path in style.save(figure, RUNS / 'figures' / name):
+    print(path)
+  return figure
+
+
+# %% [markdown]
+# ## Coherence and accuracy
+#
+# Lines are means over networks that differ only in their seed; bands are 95 % confidence intervals.
+# Read the three panels at the same step:
+#
+# 1. **Early**, gradients of real examples agree far more than those of random ones, and while they
+#    do, training and test accuracy rise together. At step 0 itself the difference is small: whatever
+#    their labels, all examples share the way from the arbitrary predictions of a new network to the
+#    frequencies of the classes.
+# 2. **Half random labels**: the test accuracy first rises as if all were real, then falls while the
+#    random half is memorized. That is the case for early stopping.
+# 3. **Late**, the order turns round. Random labels have a hump of coherence while they are memorized,
+#    when real ones are long fitted. That real labels are more coherent *at every step* is false.
+# 4. **At the end** every example is fitted, and coherence returns towards its limit: what gradient
+#    is left comes from few examples.
+
+# %%
+keep(coherence.figure(runs), 'coherence')
+
+# %% [markdown]
+# ## Layer by layer
+#
+# The same ratio for the parameters of one layer. Is it one layer that agrees, or all?
+
+# %%
+keep(layers.figure(runs), 'coherence_layers')
+
+# %% [markdown]
+# ## How much more coherent are real labels?
+#
+# The ratio of m-coherence, real over random, by decade of steps. Each network is one sample: its
+# mean over the steps measured in the decade. The standard error is that of a ratio of two independent
+# means, $r \sqrt{s_1^2 / \mu_1^2 + s_2^2 / \mu_2^2}$ with $s$ the standard errors of the means.
+
+
+# %%
+def ratios(table: pd.DataFrame, metric: str = 'coherence/m_coherence') -> pd.DataFrame:
+  """The metric at the least and at the greatest label noise, their ratio and its error."""
+  decades = table['step'].map(lambda step: 10 ** (len(str(step)) - 1) if step else 0)
+  table = table.assign(from_step=decades).dropna(subset=[metric])
+  networks = table.groupby(['task.label_noise', 'from_step', 'run', 'member'])[metric].mean()
+  samples = networks.groupby(['task.label_noise', 'from_step'])
+  mean, stderr = samples.mean().unstack(0), samples.sem().unstack(0)
+  least, greatest = table['task.label_noise'].min(), table['task.label_noise'].max()
+  ratio = mean[least] / mean[greatest]
+  relative = np.hypot(stderr[least] / mean[least], stderr[greatest] / mean[greatest])
+  return pd.DataFrame(
+    {
+      style.noise_label(least): mean[least],
+      style.noise_label(greatest): mean[greatest],
+      'ratio': ratio,
+      'stderr': ratio * relative,
+      'n': samples.count().unstack(0).min(axis='columns'),
+    }
+  )
+
+
+print(ratios(runs).round(2).to_string())

@@ -1,0 +1,91 @@
+"""Runs -> one tidy table: a row per run, step and member; a column per metric and setting."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+from research.records import METRICS, read_metrics
+
+ALWAYS = ('task.name', 'task.label_noise')
+
+
+def load_runs(root: str | Path) -> pd.DataFrame:
+  """Reads every run at or below `root`, finished or at work.
+
+  Columns: run (its path from `root`); the settings that differ between the runs, under their dotted
+  names, with `task.name` and `task.label_noise` where there are any, lists as tuples, None where a
+  run has no such setting; step, member, and the metrics, NaN where not measured. Sorted by run,
+  step and member.
+
+  Raises:
+    FileNotFoundError: there are no rows of any run.
+  """
+  root = Path(root)
+  tables, settings = {}, {}
+  for config in sorted(root.rglob('config.json')):
+    workdir = config.parent
+    if not (workdir / METRICS).exists():
+      continue
+    table = read_metrics(workdir)
+    if len(table):
+      run = workdir.relative_to(root).as_posix()
+      tables[run], settings[run] = table, _flat(json.loads(config.read_text()))
+  if not tables:
+    raise FileNotFoundError(f'no runs (config.json and {METRICS}) with rows at or below {root}')
+  runs = [run for run, table in tables.items() for _ in range(len(table))]
+  table = pd.concat(list(tables.values()), ignore_index=True)
+  table.insert(0, 'run', runs)
+  names = sorted({name for flat in settings.values() for name in flat})
+  shown = [n for n in names if n in ALWAYS or len({s.get(n) for s in settings.values()}) > 1]
+  for place, name in enumerate(shown, 1):
+    table.insert(place, name, [settings[run].get(name) for run in runs])
+  return table.sort_values(['run', 'step', 'member'], ignore_index=True)
+
+
+def _flat(section: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+  """`{'task': {'name': 'slabs'}}` -> `{'task.name': 'slabs'}`; lists become tuples."""
+  flat = {}
+  for name, value in section.items():
+    if isinstance(value, dict) and value:
+      flat |= _flat(value, f'{prefix}{name}.')
+    else:
+      flat[prefix + name] = _hashable(value)
+  return flat
+
+
+def _hashable(value: Any) -> Any:
+  return tuple(map(_hashable, value)) if isinstance(value, list | dict) else value
+
+
+def band(table: pd.DataFrame, metric: str, by: str | Sequence[str]) -> pd.DataFrame:
+  """The mean of a metric over members at each step, with a 95 % confidence band.
+
+  The band is mean ± t stderr, with stderr = s / sqrt(n) over the n members (of all the runs that
+  share the values of `by`) where the metric was measured and finite, and t the 97.5 % quantile of
+  Student's distribution with n - 1 degrees of freedom. With n = 1, stderr and band are NaN.
+
+  Args:
+    table: from `load_runs` or `read_metrics`.
+    metric: a column of it.
+    by: columns of it whose values tell the curves apart.
+
+  Returns:
+    Columns: those of `by`, step, mean, stderr, low, high, n; sorted; no row where n = 0.
+
+  Raises:
+    KeyError: the table has no such column.
+  """
+  keys = [by] if isinstance(by, str) else list(by)
+  for name in [metric, *keys]:
+    if name not in table:
+      raise KeyError(f'no column {name!r}; there are {", ".join(table.columns)}')
+  measured = table[table[metric].notna()]
+  groups = measured.groupby([*keys, 'step'], dropna=False)[metric]
+  mean, stderr, n = groups.mean(), groups.sem(), groups.count()
+  reach = stats.t.ppf(0.975, n - 1) * stderr
+  columns = {'mean': mean, 'stderr': stderr, 'low': mean - reach, 'high': mean + reach, 'n': n}
+  return pd.DataFrame(columns).reset_index()
