@@ -1,31 +1,21 @@
-"""The run directory: what was asked, where it ran, what was measured, and whether it is done.
+"""The record of a run, `metrics.jsonl`: a row of what was measured at each step.
 
-    config.json  environment.json  metrics.jsonl  checkpoints/  figures/  DONE
-
-`metrics.jsonl` is the record. Its rows hold no time of day: a run that was interrupted and resumed
-leaves the same bytes as one that was not. One process writes; others read at any time.
+Rows hold no time of day: a run that was interrupted and resumed leaves the same bytes as one that
+was not. One process writes; others read at any time. TensorBoard is a view of it.
 """
 
-import contextlib
-import datetime
-import errno
-import fcntl
 import json
 import os
-import platform
-import shlex
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from absl import logging
+
+from research.workdirs import replace_file
 
 if TYPE_CHECKING:
   import pandas as pd
@@ -33,53 +23,8 @@ if TYPE_CHECKING:
 METRICS = 'metrics.jsonl'
 RESERVED = ('step', 'member', 'nonfinite')
 EXPECTED = f'each is a scalar or [R], the same R, and not called one of {RESERVED}'
-PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 NULL = np.array(None)
 Row = dict[str, Any]
-
-
-class WorkdirLocked(OSError):
-  """Another process is at work in the run directory."""
-
-
-def check_writable(workdir: str | Path) -> None:
-  """Checks that the run directory can be used, before anything is computed; changes nothing.
-
-  Raises:
-    OSError: it, or where it would be created, is a file or may not be written.
-  """
-  path = Path(workdir).absolute()
-  nearest = next(p for p in [path, *path.parents] if p.exists())
-  if not nearest.is_dir():
-    raise NotADirectoryError(errno.ENOTDIR, 'the run directory lies in a file', str(nearest))
-  if not os.access(nearest, os.W_OK | os.X_OK):
-    raise PermissionError(errno.EACCES, 'the run directory may not be written', str(nearest))
-
-
-@contextlib.contextmanager
-def open_workdir(workdir: str | Path) -> Iterator[Path]:
-  """Creates a run directory where there is none, and holds it for this process alone.
-
-  The lock is the kernel's: it goes when the process does, however it ends.
-
-  Raises:
-    WorkdirLocked: another process holds it; the message names that process and its host.
-    OSError: it is a file, or cannot be created or written; nothing has changed then.
-  """
-  path = Path(workdir)
-  if path.exists() and not path.is_dir():
-    raise NotADirectoryError(errno.ENOTDIR, 'the run directory is a file', str(path))
-  path.mkdir(parents=True, exist_ok=True)
-  with (path / '.lock').open('a+') as lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      lock.seek(0)
-      raise WorkdirLocked(f'{path} is in use by {lock.read() or "another process"}') from None
-    lock.truncate(0)
-    lock.write(f'process {os.getpid()} on {socket.gethostname()}')
-    lock.flush()
-    yield path
 
 
 class Records:
@@ -94,7 +39,7 @@ class Records:
     path = Path(workdir) / METRICS
     rows = _read_rows(path) if path.exists() else {}
     kept = [row for step, row in rows.items() if step < first_step]
-    _replace(path, ''.join(map(_line, kept)))
+    replace_file(path, ''.join(map(_line, kept)))
     self._last_step = kept[-1]['step'] if kept else -1
     self._file = path.open('a', buffering=1)  # by the line: a killed run loses no whole row
     self._view = _open_view(workdir) if tensorboard else None
@@ -213,66 +158,3 @@ def _show(view: Any, row: Row) -> None:
     finite = [value for value in values if value is not None]
     if finite:
       view.add_scalar(name, statistics.fmean(finite), row['step'])
-
-
-def write_json(path: str | Path, value: Any) -> None:
-  """Writes a JSON file whole or not at all, with sorted keys; a NaN in it is a ValueError."""
-  _replace(Path(path), json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + '\n')
-
-
-def read_json(path: str | Path) -> Any:
-  """The value in a JSON file, or None where there is no such file."""
-  return json.loads(Path(path).read_text()) if Path(path).exists() else None
-
-
-def _replace(path: Path, text: str) -> None:
-  unfinished = path.with_name(f'.{path.name}.unfinished')
-  with unfinished.open('w') as file:
-    file.write(text)
-    file.flush()
-    os.fsync(file.fileno())
-  unfinished.replace(path)
-
-
-def mark_done(workdir: str | Path, summary: dict[str, Any]) -> None:
-  """Writes `DONE`, the last file of a run; numbers of the summary that are not finite are null."""
-  text = json.dumps(summary, default=lambda array: np.asarray(array).tolist())
-  write_json(Path(workdir) / 'DONE', json.loads(text, parse_constant=lambda _: None))
-
-
-def is_done(workdir: str | Path) -> bool:
-  """Whether the run has nothing left to do."""
-  return (Path(workdir) / 'DONE').is_file()
-
-
-def write_environment(workdir: str | Path) -> None:
-  """Adds this process to the attempts in `environment.json`: its code, machine and versions."""
-  import jax
-
-  path = Path(workdir) / 'environment.json'
-  attempt = {
-    'started': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
-    'host': socket.gethostname(),
-    'pid': os.getpid(),
-    'command': shlex.join(sys.orig_argv),
-    'commit': _commit(),
-    'python': platform.python_version(),
-    'platform': platform.platform(),
-    'versions': {package: version(package) for package in PACKAGES},
-    'device': jax.devices()[0].device_kind,
-    'n_devices': jax.device_count(),
-  }
-  attempts = (read_json(path) or {'attempts': []})['attempts']
-  write_json(path, {'attempts': [*attempts, attempt]})
-
-
-def _commit() -> str | None:
-  """The commit of the checkout that this file is in, with '+dirty' if tracked files differ."""
-  root = Path(__file__).resolve().parents[1]
-  if not (root / '.git').exists():  # installed, perhaps inside the checkout of something else
-    return None
-  command = ['git', 'describe', '--always', '--abbrev=40', '--exclude=*', '--dirty=+dirty']
-  try:
-    return subprocess.check_output(command, cwd=root, text=True, stderr=subprocess.PIPE).strip()
-  except (OSError, subprocess.CalledProcessError):
-    return None

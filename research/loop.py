@@ -1,0 +1,177 @@
+"""The experiment, top to bottom: train R networks, measure them on the way, leave a record."""
+
+import contextlib
+import pathlib
+import signal
+import time
+
+import ml_collections
+import numpy as np
+import tqdm
+
+from research import configuration, schedules, settings, workdirs
+from research.checkpoints import Checkpoints
+from research.losses import make_losses
+from research.models import make_model
+from research.optimizers import make_optimizer
+from research.population import Population
+from research.records import Records
+from research.tasks import make_task
+
+
+class Interrupted(Exception):
+  """Training was asked to stop, and has saved its state; the same command goes on from there."""
+
+  def __init__(self, signal_number: int, step: int):
+    super().__init__(f'stopped at step {step}, which is saved; the same command goes on from there')
+    self.signal_number = signal_number
+
+
+def train_and_evaluate(
+  config: ml_collections.ConfigDict, workdir: str | pathlib.Path, *, tensorboard: bool = False
+) -> bool:
+  """Runs the config in the run directory `workdir`; resumes what is there, or finds it done.
+
+  T updates and T + 1 points: the row of step t holds what was measured at theta_t, before update t.
+  A run that was killed at any moment, and then resumed, ends with the same bytes in `metrics.jsonl`
+  and the same parameters as one that was not.
+
+  Args:
+    config: resolved, from `configuration.load`.
+    workdir: the run directory; made if it does not exist.
+    tensorboard: whether to keep a TensorBoard view of the record.
+
+  Returns:
+    Whether there was anything to do.
+
+  Raises:
+    ConfigError: the config cannot be run, or is not the one of the run in `workdir`.
+    MissingDataset, WorkdirLocked, OSError: the data or the directory cannot be used.
+    Interrupted: SIGINT or SIGTERM came; the state is saved.
+  """
+  workdir = pathlib.Path(workdir)
+  _check_same_config(config, workdir)
+  if workdirs.is_done(workdir):
+    return False
+  workdirs.check_writable(workdir)
+  population = build(config)
+  training = configuration.call(settings.Training, config, 'training')
+  evaluation = configuration.call(settings.Evaluation, config, 'evaluation')
+  total = training.total_steps
+  if evaluation.every is None:
+    evaluated = schedules.log_spaced(evaluation.per_decade, total)
+  else:
+    evaluated = schedules.every(evaluation.every, total)
+
+  with contextlib.ExitStack() as stack:
+    stack.enter_context(workdirs.open_workdir(workdir))
+    stop = stack.enter_context(_StopSignals())
+    workdirs.write_json(workdir / 'config.json', configuration.as_json(config))
+    workdirs.write_environment(workdir)
+    checkpoints = stack.enter_context(
+      Checkpoints(workdir / 'checkpoints', keep=training.keep_checkpoints)
+    )
+    restored = checkpoints.restore_latest(population.abstract_state())
+    first, state = restored if restored else (0, population.init())
+    record = stack.enter_context(Records(workdir, first, tensorboard=tensorboard))
+    bar = stack.enter_context(_progress_bar(config, first, total))
+    started = time.perf_counter()
+
+    for step in range(first, total + 1):
+      if stop.signal_number or (step % training.checkpoint_every == 0 and step > first):
+        record.flush()
+        checkpoints.save(step, state)
+        if stop.signal_number:
+          checkpoints.wait()
+          raise Interrupted(stop.signal_number, step)
+      row = population.measure(state, step)
+      if step in evaluated:
+        row |= population.evaluate(state)
+      if step < total:
+        state, metrics = population.step(state, step)
+      else:
+        metrics = population.measure_batch(state, step)
+      if step % training.log_every == 0 or step == total:
+        row |= metrics
+      else:  # what instruments measured on the batch is due by its own schedule
+        row |= {name: value for name, value in metrics.items() if name.startswith('batch/')}
+      if row:
+        row['epoch'] = step / population.task.steps_per_epoch(training.batch_size)
+        record.write(step, row)
+        _show(bar, row)
+      bar.update(step < total)
+
+    record.flush()
+    checkpoints.save(total, state)
+    checkpoints.wait()
+    seconds = round(time.perf_counter() - started, 1)
+    workdirs.mark_done(workdir, {'steps': total, 'resumed_at': first, 'seconds': seconds})
+  return True
+
+
+def build(config: ml_collections.ConfigDict) -> Population:
+  """Everything that a config describes; cheap checks come before data are read."""
+  call = configuration.call
+  training = call(settings.Training, config, 'training')
+  tx = call(make_optimizer, config, 'optimizer', training.total_steps)
+  panel = configuration.mount_instruments(config, training.total_steps)
+  sections = {
+    'members': call(settings.Population, config, 'population'),
+    'probe': call(settings.Probe, config, 'probe'),
+    'evaluation': call(settings.Evaluation, config, 'evaluation'),
+  }
+  task = call(make_task, config, 'task')
+  model = call(make_model, config, 'model', task.n_classes)
+  losses = call(make_losses, config, 'loss', model.apply)
+  network = (task, model, losses, tx, panel)
+  return configuration.checked(
+    Population, config, *network, seed=config.seed, batch_size=training.batch_size, **sections
+  )
+
+
+def _check_same_config(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+  saved = workdirs.read_json(workdir / 'config.json')
+  if saved is None:
+    return
+  here, there = (configuration.flat(c) for c in (configuration.as_json(config), saved))
+  differ = [k for k in {**there, **here} if k != 'source' and here.get(k) != there.get(k)]
+  if differ:
+    key = differ[0]
+    raise configuration.ConfigError(
+      f'{workdir} holds a run with {key}={there.get(key)!r}, not {here.get(key)!r}'
+      f' ({len(differ)} keys differ); choose another --workdir, or remove this one'
+    )
+
+
+class _StopSignals(contextlib.AbstractContextManager):
+  """Turns the first SIGINT or SIGTERM into a flag that the loop reads; a second SIGINT kills."""
+
+  def __init__(self):
+    self.signal_number = 0
+
+  def __enter__(self):
+    self._previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+    return self
+
+  def __exit__(self, *_):
+    for number, handler in self._previous.items():
+      signal.signal(number, handler)
+
+  def _note(self, number, frame):
+    self.signal_number = number
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _progress_bar(config: ml_collections.ConfigDict, first: int, total: int) -> tqdm.tqdm:
+  noise = f', label noise {config.task.label_noise:g}' if config.task.label_noise else ''
+  title = f'{config.population.size} x {config.model.name} on {config.task.name}{noise}'
+  return tqdm.tqdm(
+    desc=title, initial=first, total=total, unit='step', mininterval=0.5, disable=None
+  )
+
+
+def _show(bar: tqdm.tqdm, row: dict) -> None:
+  if not bar.disable:
+    shown = {'loss': 'train/batch_loss', 'accuracy': 'test/accuracy', 'alpha': 'coherence/alpha'}
+    values = {k: f'{np.mean(row[name]):.3g}' for k, name in shown.items() if name in row}
+    bar.set_postfix(values, refresh=False)

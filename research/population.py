@@ -1,0 +1,238 @@
+"""A population: R networks that differ in their seed alone, each program compiled once for all."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import NamedSharding
+
+from research import rngs, settings, sharding
+from research.evaluate import make_evaluate
+from research.gradients import check_independence
+from research.instruments import GradientInstrument, Mounted, due, make_gradient, make_measure
+from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, over_members
+from research.models import Model
+from research.step import TrainState, init_state, make_train_step
+from research.tasks import Task
+from research.types import Losses, Metrics
+
+
+class Population:
+  """The compiled programs that initialize, advance, measure and evaluate R networks.
+
+  Methods are pure functions of their arguments: what is kept are the data, on the devices, and the
+  programs, one for each set of instruments that is due together. Metrics are arrays [R].
+  """
+
+  def __init__(
+    self,
+    task: Task,
+    model: Model,
+    losses: Losses,
+    tx: optax.GradientTransformation,
+    panel: dict[str, Mounted],
+    *,
+    seed: int,
+    batch_size: int,
+    members: settings.Population,
+    probe: settings.Probe,
+    evaluation: settings.Evaluation,
+    devices: list[Any] | None = None,
+  ):
+    """Places the data on the devices.
+
+    Args:
+      task, model, losses, tx, panel: what is learned, by what, how, and what is measured.
+      seed: of member 0; member r has `seed + r`.
+      batch_size: examples of one step of one member.
+      members, probe, evaluation: sections of the config.
+      devices: to use; None: all.
+
+    Raises:
+      ValueError: the batch or the probe exceeds its set; the message begins with the config key.
+      BatchCoupledError: a gradient instrument is mounted, and the model couples its examples.
+    """
+    self.task, self.model, self.losses, self.tx, self.panel = task, model, losses, tx, panel
+    self.batch_size = batch_size
+    self.seeds = np.arange(seed, seed + members.size)
+    _check_size('training.batch_size', batch_size, task.train, task.name)
+    probed = task.train if probe.split == 'train' else task.test
+    _check_size('probe.size', probe.size, probed, task.name)
+    self._check_examples_are_independent()
+
+    self.mesh = sharding.make_mesh(members.size, int(np.gcd(batch_size, probe.size)), devices)
+    fastest = fastest_advance(model, self._one_input())
+    self.advance = fastest if members.advance == 'auto' else members.advance
+    labels = np.stack([task.train_labels(int(s)) for s in self.seeds])  # [R, n]
+    self._inputs = self._put(task.train.inputs, SHARED)
+    self._labels = self._put(labels, MEMBER)
+    rows = slice(0, probe.size)
+    probe_labels = labels[:, rows] if probe.split == 'train' else self._for_all(probed.labels[rows])
+    self._probe = (
+      self._put(probed.inputs[rows], EXAMPLE),
+      self._put(probe_labels, MEMBER_EXAMPLE),
+    )
+    self._examples, self._evaluate = self._prepare_evaluation(labels, evaluation)
+    self._steps: dict[frozenset[str], Callable] = {}
+    self._measures: dict[frozenset[str], Callable] = {}
+    self._init = over_members(self._init_member, self.mesh, (MEMBER,), 'scan')  # compiles faster
+
+  def init(self) -> TrainState:
+    """The state at step 0; every leaf is [R, ...]."""
+    return self._init(self._put(self.seeds.astype(np.uint32), MEMBER))
+
+  def abstract_state(self) -> TrainState:
+    """Shapes, types and shardings of the state: the target of a restored checkpoint."""
+    seeds = jax.ShapeDtypeStruct(self.seeds.shape, np.uint32, sharding=self._sharding(MEMBER))
+    place = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._sharding(MEMBER))  # noqa: E731
+    return jax.tree.map(place, jax.eval_shape(self._init, seeds))
+
+  def step(self, state: TrainState, step: int) -> tuple[TrainState, Metrics]:
+    """Update number `step` of every member. Donates the state."""
+    names = due(self.panel, step, 'batch')
+    if names not in self._steps:
+      self._steps[names] = self._compile_step(names)
+    return self._steps[names](state, self._labels, self._indices(step), self._inputs)
+
+  def measure(self, state: TrainState, step: int) -> Metrics:
+    """What the instruments that are due on the probe set at this step measure."""
+    names = due(self.panel, step, 'probe')
+    if not names:
+      return {}
+    if names not in self._measures:
+      self._measures[names] = self._compile_measure(names)
+    return self._measures[names](state.params, *self._probe)
+
+  def measure_batch(self, state: TrainState, step: int) -> Metrics:
+    """What is due on the batch of this step, without the update: for the point after the last."""
+    if not due(self.panel, step, 'batch'):
+      return {}
+    # The program of the step itself, on a copy: the state that comes out is dropped.
+    _, metrics = self.step(jax.tree.map(jnp.copy, state), step)
+    return {name: value for name, value in metrics.items() if name.startswith('batch/')}
+
+  def evaluate(self, state: TrainState) -> Metrics:
+    """Loss (nats) and accuracy on the training examples, with the labels trained on, and the test set.
+
+    With label noise, `train/accuracy_corrupt` and `train/accuracy_pristine` are the accuracies on
+    the examples whose labels were and were not drawn at random.
+    """
+    return {
+      f'{split}/{name}': value
+      for split, examples in self._examples.items()
+      for name, value in self._evaluate(state.params, *examples).items()
+    }
+
+  def _one_input(self) -> jax.Array:
+    return jnp.asarray(self.task.normalize(self.task.train.inputs[:1]))
+
+  def _init_member(self, seed: jax.Array) -> TrainState:
+    params = self.model.init(rngs.named_key(seed, 'init'), self._one_input())
+    return init_state(params, self.tx)
+
+  def _compile_step(self, names: frozenset[str]) -> Callable:
+    measured = [self.panel[name].instrument for name in sorted(names)]
+    axis = sharding.EXAMPLES
+    train_step = make_train_step(make_gradient(measured, self.losses, axis), self.tx)
+
+    def step_of_member(state, labels, indices, inputs):
+      batch = {'inputs': self.task.normalize(inputs[indices]), 'labels': labels[indices]}
+      return train_step(state, batch)
+
+    specs = (MEMBER, MEMBER, MEMBER_EXAMPLE, SHARED)
+    return over_members(step_of_member, self.mesh, specs, self.advance, donate=(0,))
+
+  def _compile_measure(self, names: frozenset[str]) -> Callable:
+    measure = make_measure(
+      [self.panel[name].instrument for name in sorted(names)], self.losses, sharding.EXAMPLES
+    )
+
+    def measure_member(params, inputs, labels):
+      return measure(params, {'inputs': self.task.normalize(inputs), 'labels': labels})
+
+    # One member after another: memory is that of one, and a probe set fills the device by itself.
+    return over_members(measure_member, self.mesh, (MEMBER, EXAMPLE, MEMBER_EXAMPLE), 'scan')
+
+  def _prepare_evaluation(self, labels: np.ndarray, evaluation: settings.Evaluation):
+    """Examples padded to whole chunks on every shard, with the weights of their groups."""
+    n_shards = self.mesh.shape[sharding.EXAMPLES]
+    n_train = min(evaluation.max_train_examples, len(self.task.train.labels))
+    n_most = max(n_train, len(self.task.test.labels))
+    chunk = min(evaluation.chunk_size, -(-n_most // n_shards))
+
+    def place(inputs, labels, groups):
+      padding = -len(inputs) % (chunk * n_shards)
+      pad = lambda x, axis: np.pad(x, [(0, padding * (k == axis)) for k in range(x.ndim)])  # noqa: E731
+      return (
+        self._put(pad(inputs, 0), EXAMPLE),
+        self._put(pad(labels, 1), MEMBER_EXAMPLE),
+        self._put(
+          {name: pad(rows.astype(np.float32), 1) for name, rows in groups.items()}, MEMBER_EXAMPLE
+        ),
+      )
+
+    groups = {'all': np.ones((len(self.seeds), n_train))}
+    if self.task.label_noise:
+      corrupt = np.stack([self.task.is_corrupt(int(s))[:n_train] for s in self.seeds])
+      groups |= {'corrupt': corrupt, 'pristine': ~corrupt}
+    test_labels = self._for_all(self.task.test.labels)
+    examples = {
+      'train': place(self.task.train.inputs[:n_train], labels[:, :n_train], groups),
+      'test': place(self.task.test.inputs, test_labels, {'all': np.ones(test_labels.shape)}),
+    }
+    evaluate = make_evaluate(
+      self.model.apply,
+      self.losses,
+      normalize=self.task.normalize,
+      chunk_size=chunk,
+      axis=sharding.EXAMPLES,
+    )
+
+    def evaluate_member(params, inputs, labels, groups):
+      return evaluate(params, {'inputs': inputs, 'labels': labels}, groups)
+
+    specs = (MEMBER, EXAMPLE, MEMBER_EXAMPLE, MEMBER_EXAMPLE)
+    return examples, over_members(evaluate_member, self.mesh, specs, 'scan')
+
+  def _indices(self, step: int) -> jax.Array:
+    indices = [self.task.batch_indices(int(s), step, self.batch_size) for s in self.seeds]
+    return self._put(np.stack(indices), MEMBER_EXAMPLE)
+
+  def _for_all(self, labels: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(labels, (len(self.seeds), len(labels)))
+
+  def _sharding(self, spec) -> NamedSharding:
+    return NamedSharding(self.mesh, spec)
+
+  def _put(self, tree: Any, spec) -> Any:
+    return jax.device_put(tree, self._sharding(spec))
+
+  def _check_examples_are_independent(self) -> None:
+    if any(isinstance(it.instrument, GradientInstrument) for it in self.panel.values()):
+      params = jax.jit(self.model.init)(
+        rngs.named_key(int(self.seeds[0]), 'init'), self._one_input()
+      )
+      examples = {
+        'inputs': self.task.normalize(self.task.train.inputs[:8]),
+        'labels': self.task.train.labels[:8],
+      }
+      check_independence(self.losses, params, examples)
+
+
+def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']:
+  """How members advance fastest: together, but one after another for convolutions on the CPU.
+
+  Measured in `benchmarks/population.py`; LOG.md holds the figures. A parameter of four dimensions
+  is taken for a convolution's kernel.
+  """
+  params = jax.eval_shape(model.init, jax.random.key(0), example)
+  convolves = any(leaf.ndim == 4 for leaf in jax.tree.leaves(params))
+  return 'scan' if convolves and jax.default_backend() == 'cpu' else 'vmap'
+
+
+def _check_size(key: str, size: int, split: Any, name: str) -> None:
+  if size > len(split.labels):
+    raise ValueError(f'{key}={size} exceeds the {len(split.labels)} examples of {name}')

@@ -1,0 +1,132 @@
+"""The run directory: what was asked, where it ran, what was measured, and whether it is done.
+
+config.json  environment.json  metrics.jsonl  checkpoints/  figures/  DONE
+"""
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import json
+import os
+import platform
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
+
+
+class WorkdirLocked(OSError):
+  """Another process is at work in the run directory."""
+
+
+def check_writable(workdir: str | Path) -> None:
+  """Checks that the run directory can be used, before anything is computed; changes nothing.
+
+  Raises:
+    OSError: it, or where it would be created, is a file or may not be written.
+  """
+  path = Path(workdir).absolute()
+  nearest = next(p for p in [path, *path.parents] if p.exists())
+  if not nearest.is_dir():
+    raise NotADirectoryError(errno.ENOTDIR, 'the run directory lies in a file', str(nearest))
+  if not os.access(nearest, os.W_OK | os.X_OK):
+    raise PermissionError(errno.EACCES, 'the run directory may not be written', str(nearest))
+
+
+@contextlib.contextmanager
+def open_workdir(workdir: str | Path) -> Iterator[Path]:
+  """Creates a run directory where there is none, and holds it for this process alone.
+
+  The lock is the kernel's: it goes when the process does, however it ends.
+
+  Raises:
+    WorkdirLocked: another process holds it; the message names that process and its host.
+    OSError: it is a file, or cannot be created or written; nothing has changed then.
+  """
+  path = Path(workdir)
+  if path.exists() and not path.is_dir():
+    raise NotADirectoryError(errno.ENOTDIR, 'the run directory is a file', str(path))
+  path.mkdir(parents=True, exist_ok=True)
+  with (path / '.lock').open('a+') as lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      lock.seek(0)
+      raise WorkdirLocked(f'{path} is in use by {lock.read() or "another process"}') from None
+    lock.truncate(0)
+    lock.write(f'process {os.getpid()} on {socket.gethostname()}')
+    lock.flush()
+    yield path
+
+
+def write_environment(workdir: str | Path) -> None:
+  """Adds this process to the attempts in `environment.json`: its code, machine and versions."""
+  import jax
+
+  path = Path(workdir) / 'environment.json'
+  attempt = {
+    'started': datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
+    'host': socket.gethostname(),
+    'pid': os.getpid(),
+    'command': shlex.join(sys.orig_argv),
+    'commit': _commit(),
+    'python': platform.python_version(),
+    'platform': platform.platform(),
+    'versions': {package: version(package) for package in PACKAGES},
+    'device': jax.devices()[0].device_kind,
+    'n_devices': jax.device_count(),
+  }
+  attempts = (read_json(path) or {'attempts': []})['attempts']
+  write_json(path, {'attempts': [*attempts, attempt]})
+
+
+def _commit() -> str | None:
+  """The commit of the checkout that this file is in, with '+dirty' if tracked files differ."""
+  root = Path(__file__).resolve().parents[1]
+  if not (root / '.git').exists():  # installed, perhaps inside the checkout of something else
+    return None
+  command = ['git', 'describe', '--always', '--abbrev=40', '--exclude=*', '--dirty=+dirty']
+  try:
+    return subprocess.check_output(command, cwd=root, text=True, stderr=subprocess.PIPE).strip()
+  except (OSError, subprocess.CalledProcessError):
+    return None
+
+
+def mark_done(workdir: str | Path, summary: dict[str, Any]) -> None:
+  """Writes `DONE`, the last file of a run; numbers of the summary that are not finite are null."""
+  text = json.dumps(summary, default=lambda array: np.asarray(array).tolist())
+  write_json(Path(workdir) / 'DONE', json.loads(text, parse_constant=lambda _: None))
+
+
+def is_done(workdir: str | Path) -> bool:
+  """Whether the run has nothing left to do."""
+  return (Path(workdir) / 'DONE').is_file()
+
+
+def write_json(path: str | Path, value: Any) -> None:
+  """Writes a JSON file whole or not at all, with sorted keys; a NaN in it is a ValueError."""
+  replace_file(Path(path), json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + '\n')
+
+
+def read_json(path: str | Path) -> Any:
+  """The value in a JSON file, or None where there is no such file."""
+  return json.loads(Path(path).read_text()) if Path(path).exists() else None
+
+
+def replace_file(path: Path, text: str) -> None:
+  """Writes a text file whole or not at all, and durably."""
+  unfinished = path.with_name(f'.{path.name}.unfinished')
+  with unfinished.open('w') as file:
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
+  unfinished.replace(path)

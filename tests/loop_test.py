@@ -1,0 +1,177 @@
+"""The experiment end to end: what it leaves behind, and that nothing is lost on the way."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from research import configuration, loop, workdirs
+from research.checkpoints import Checkpoints
+from research.population import Population
+from research.records import read_metrics
+
+CONFIG = 'configs/coherence/digits.py:smoke'
+OVERRIDES = [
+  'training.total_steps=30',
+  'training.checkpoint_every=4',
+  'training.log_every=3',
+  'population.size=2',
+  'task.label_noise=0.5',
+  'optimizer.momentum=0.9',
+  'instruments.stiffness.on=batch',
+  'instruments.stiffness.every=5',
+]
+
+
+def train(workdir, *overrides):
+  config = configuration.load(CONFIG, [*OVERRIDES, *overrides])
+  return loop.train_and_evaluate(config, workdir)
+
+
+def final_state(workdir):
+  """Step and leaves of the newest checkpoint, as NumPy arrays."""
+  config = configuration.load(CONFIG, OVERRIDES)
+  target = loop.build(config).abstract_state()
+  with Checkpoints(workdir / 'checkpoints') as checkpoints:
+    step, state = checkpoints.restore_latest(target)
+  return step, jax.device_get(jax.tree.leaves(state))
+
+
+def assert_same_run(here, there):
+  assert (here / 'metrics.jsonl').read_bytes() == (there / 'metrics.jsonl').read_bytes()
+  (step, leaves), (other_step, others) = final_state(here), final_state(there)
+  assert step == other_step == 30
+  for a, b in zip(leaves, others, strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp('uninterrupted')
+  assert train(workdir)
+  return workdir
+
+
+def test_leaves_a_record_of_every_scheduled_measurement(uninterrupted):
+  rows = [json.loads(line) for line in (uninterrupted / 'metrics.jsonl').read_text().splitlines()]
+  steps = lambda name: [row['step'] for row in rows if name in row]  # noqa: E731
+  assert steps('train/batch_loss') == list(range(0, 30, 3))  # no update follows theta_30
+  assert steps('batch/stiffness/cosine') == [0, 5, 10, 15, 20, 25, 30]
+  assert steps('coherence/alpha')[0] == steps('test/accuracy')[0] == 0
+  assert steps('coherence/alpha')[-1] == steps('test/accuracy')[-1] == 30
+  assert all(len(row['coherence/alpha']) == 2 for row in rows if 'coherence/alpha' in row)
+  assert rows[-1]['epoch'] == 30 / (128 // 16)
+
+
+def test_leaves_config_environment_and_done(uninterrupted):
+  config = workdirs.read_json(uninterrupted / 'config.json')
+  assert config['task']['label_noise'] == 0.5
+  assert config['optimizer']['b2'] == 0.999  # defaults are on record
+  attempts = workdirs.read_json(uninterrupted / 'environment.json')['attempts']
+  assert len(attempts) == 1
+  assert {'commit', 'versions', 'device', 'command'} <= set(attempts[0])
+  assert workdirs.read_json(uninterrupted / 'DONE')['steps'] == 30
+
+
+def test_a_second_call_does_nothing(uninterrupted):
+  before = {p: p.stat().st_mtime_ns for p in uninterrupted.rglob('*')}
+  assert not train(uninterrupted)
+  assert {p: p.stat().st_mtime_ns for p in uninterrupted.rglob('*')} == before
+
+
+def test_training_reduces_the_loss(uninterrupted):
+  table = read_metrics(uninterrupted)
+  loss = table.groupby('step')['train/loss'].mean().dropna()
+  assert loss.iloc[-1] < loss.iloc[0]
+
+
+@pytest.mark.parametrize('at', [1, 4, 17, 29])
+def test_a_crash_loses_nothing(uninterrupted, tmp_path, monkeypatch, at):
+  step = Population.step
+
+  def crash(self, state, number):
+    if number == at:
+      raise RuntimeError('crash')
+    return step(self, state, number)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(Population, 'step', crash)
+    with pytest.raises(RuntimeError, match='crash'):
+      train(tmp_path)
+  with (tmp_path / 'metrics.jsonl').open('a') as torn:
+    torn.write('{"step": 9999, "train/ba')
+  assert train(tmp_path)
+  assert_same_run(tmp_path, uninterrupted)
+  assert workdirs.read_json(tmp_path / 'DONE')['resumed_at'] == at // 4 * 4
+
+
+def test_a_stop_signal_saves_and_resumes(uninterrupted, tmp_path, monkeypatch):
+  step = Population.step
+
+  def interrupt(self, state, number):
+    if number == 13:
+      signal.raise_signal(signal.SIGTERM)
+    return step(self, state, number)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(Population, 'step', interrupt)
+    with pytest.raises(loop.Interrupted, match='stopped at step 14'):
+      train(tmp_path)
+  assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+  assert train(tmp_path)
+  assert_same_run(tmp_path, uninterrupted)
+  assert workdirs.read_json(tmp_path / 'DONE')['resumed_at'] == 14
+
+
+def test_another_config_is_refused_by_the_name_of_its_key(uninterrupted):
+  with pytest.raises(configuration.ConfigError, match=r'optimizer\.learning_rate=0\.1, not 0\.2'):
+    train(uninterrupted, 'optimizer.learning_rate=0.2')
+
+
+def test_an_unusable_workdir_is_refused_before_anything_is_built(tmp_path, monkeypatch):
+  monkeypatch.setattr(loop, 'build', None)
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(OSError, match='lies in a file'):
+    train(tmp_path / 'file' / 'run')
+
+
+def test_a_run_at_work_is_not_joined(tmp_path):
+  with workdirs.open_workdir(tmp_path), pytest.raises(workdirs.WorkdirLocked, match='process'):
+    train(tmp_path)
+
+
+def kill_and_resume(workdir, n_kills, seed):
+  """Starts the run in a process of its own, kills that at random moments, and lets the last end."""
+  command = [sys.executable, '-m', 'research.main', f'--config={CONFIG}', f'--workdir={workdir}']
+  command += [f'--config.{override}' for override in OVERRIDES]
+  moments, kills = random.Random(seed), 0
+  while True:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    if kills < n_kills:
+      while not (workdir / 'metrics.jsonl').exists() and process.poll() is None:
+        time.sleep(0.01)
+      time.sleep(moments.uniform(0, 3))
+      process.send_signal(signal.SIGKILL)
+      kills += process.wait() == -signal.SIGKILL
+    if process.wait() == 0:
+      return kills
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_killed_at_random_moments_the_run_ends_the_same(uninterrupted, tmp_path):
+  kill_and_resume(tmp_path, n_kills=3, seed=0)
+  assert_same_run(tmp_path, uninterrupted)
+
+
+@pytest.mark.slow
+def test_killed_twenty_times_the_run_ends_the_same(uninterrupted, tmp_path):
+  kills = sum(kill_and_resume(tmp_path / str(k), n_kills=4, seed=k) for k in range(8))
+  assert kills >= 20
+  for k in range(8):
+    assert_same_run(tmp_path / str(k), uninterrupted)
