@@ -96,7 +96,7 @@ def train_and_evaluate(
       else:  # what instruments measured on the batch is due by its own schedule
         row |= {name: value for name, value in metrics.items() if name.startswith('batch/')}
       if row:
-        row['epoch'] = step / population.task.steps_per_epoch(training.batch_size)
+        row['train/epoch'] = step / population.task.steps_per_epoch(training.batch_size)
         record.write(step, row)
         _show(bar, row)
       bar.update(step < total)

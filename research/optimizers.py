@@ -1,5 +1,7 @@
 """Optimizers, as optax chains built from one config section."""
 
+import collections
+import math
 from typing import Literal
 
 import optax
@@ -29,7 +31,7 @@ def make_optimizer(
   :math:`\frac\lambda2\|\theta\|^2`), except for AdamW, where it is decoupled: added after.
 
   Args:
-    total_steps: T, the length of the schedule, in steps.
+    total_steps: T, the length of the warm-up and the schedule together, in steps.
     name: `sgd` (with `momentum`, `nesterov`), `adam` or `adamw` (with `b1`, `b2`, `eps`).
     learning_rate: the peak learning rate.
     momentum: of SGD, in [0, 1).
@@ -37,8 +39,8 @@ def make_optimizer(
     b1, b2, eps: of Adam and AdamW.
     weight_decay: lambda above.
     clip_norm: the largest global norm of a gradient; None clips nothing.
-    schedule: constant, linear or cosine to zero at T, or `step`: times `drop_by` at each fraction of T
-      in `drop_at`.
+    schedule: constant, linear or cosine to zero at T, or `step`: times `drop_by` at each fraction in
+      `drop_at` of the steps after the warm-up.
     warmup_steps: steps of linear warm-up from zero before the schedule, which they shorten.
     drop_at, drop_by: of the `step` schedule.
 
@@ -53,20 +55,21 @@ def make_optimizer(
     if not low <= value < high:
       raise ValueError(f'{key} must lie in [{low:g}, {high:g}), not {value}')
   for key, value in (('learning_rate', learning_rate), ('eps', eps), ('drop_by', drop_by)):
-    if not value > 0:
-      raise ValueError(f'{key} must be positive, not {value}')
-  if weight_decay < 0:
-    raise ValueError(f'weight_decay must not be negative, not {weight_decay}')
+    if not 0 < value < math.inf:
+      raise ValueError(f'{key} must be positive and finite, not {value}')
+  if not 0 <= weight_decay < math.inf:
+    raise ValueError(f'weight_decay must be at least 0 and finite, not {weight_decay}')
   if clip_norm is not None and not clip_norm > 0:
     raise ValueError(f'clip_norm must be positive or None, not {clip_norm}')
   if not 0 <= warmup_steps < max(total_steps, 1):
     raise ValueError(f'warmup_steps must lie in [0, {total_steps}), not {warmup_steps}')
   if any(not 0 < fraction < 1 for fraction in drop_at):
     raise ValueError(f'drop_at must be fractions of training in (0, 1), not {drop_at}')
-  if nesterov and momentum == 0:
+  for key, value in (('momentum', momentum), ('nesterov', nesterov)):
+    if value and name != 'sgd':
+      raise ValueError(f'{key} is for sgd; {name} has b1')
+  if nesterov and not momentum:
     raise ValueError('nesterov needs momentum above 0')
-  if momentum and name != 'sgd':
-    raise ValueError(f'momentum is for sgd; {name} has b1')
 
   rate = _schedule(total_steps, learning_rate, schedule, warmup_steps, drop_at, drop_by)
   decay = optax.add_decayed_weights(weight_decay) if weight_decay else None
@@ -88,8 +91,10 @@ def _schedule(total_steps, learning_rate, schedule, warmup_steps, drop_at, drop_
   elif schedule == 'cosine':
     main = optax.cosine_decay_schedule(learning_rate, max(steps, 1))
   else:
-    boundaries = {round(fraction * steps): drop_by for fraction in drop_at}
-    main = optax.piecewise_constant_schedule(learning_rate, boundaries)
+    drops = collections.Counter(round(fraction * steps) for fraction in drop_at)
+    main = optax.piecewise_constant_schedule(
+      learning_rate, {step: drop_by**n for step, n in drops.items()}
+    )
   if not warmup_steps:
     return main
   warmup = optax.linear_schedule(0.0, learning_rate, warmup_steps)

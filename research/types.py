@@ -12,5 +12,5 @@ import jax
 Params = Any  # a tree of arrays: the parameters of one network
 Batch = dict[str, jax.Array]  # at least 'inputs' [B, ...] and 'labels' [B]
 Losses = Callable[[Params, Batch], jax.Array]  # (params, batch) -> the loss of each example [B]
-Metrics = dict[str, jax.Array]  # 'group/name' -> array
+Metrics = dict[str, Any]  # 'group/name' -> array
 Measure = Callable[[Params, Batch], Metrics]  # what an instrument computes; pure

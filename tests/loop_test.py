@@ -66,7 +66,7 @@ def test_leaves_a_record_of_every_scheduled_measurement(uninterrupted):
   assert steps('coherence/alpha')[0] == steps('test/accuracy')[0] == 0
   assert steps('coherence/alpha')[-1] == steps('test/accuracy')[-1] == 30
   assert all(len(row['coherence/alpha']) == 2 for row in rows if 'coherence/alpha' in row)
-  assert rows[-1]['epoch'] == 30 / (128 // 16)
+  assert rows[-1]['train/epoch'] == 30 / (128 // 16)
 
 
 def test_leaves_config_environment_and_done(uninterrupted):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from research.records import Records, write_json
+from research.records import Records
+from research.workdirs import write_json
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / 'notebooks').glob('*.py'))
 

@@ -6,6 +6,7 @@ squared norms :math:`\|g_i\|^2` leaf by leaf, and on request the Gram matrix
 coordinate. Sums accumulate in float32 at least. At most `chunk_size` gradients are held at once.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.core import Tracer
 
 from research import sharding, trees
 from research.gradients.independence import check_independence
@@ -31,8 +33,8 @@ class GradientStatistics:
   mean_grad: Params  # like params: the gradient of the mean loss
   sq_norms: dict[str, jax.Array]  # {leaf path: [m]} squared norms of each example's gradient
   total_sq_norms: jax.Array  # [m] their sum over leaves
-  gram: jax.Array | None = None  # [m, m] inner products of the examples' gradients
-  second_moment: Params | None = None  # like params: mean over examples of the squared gradient
+  gram: Any = None  # [m, m] or None: inner products of the examples' gradients
+  second_moment: Params = None  # like params or None: mean over examples of the squared gradient
 
 
 def gradient_statistics(
@@ -93,7 +95,7 @@ def gradient_statistics(
     m = jax.tree.leaves(batch)[0].shape[0]
     if m == 0:
       raise ValueError('gradient statistics of an empty sample')
-    if not any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((params, batch))):
+    if not any(isinstance(x, Tracer) for x in jax.tree.leaves((params, batch))):
       check_independence(losses, params, batch)
     if axis is not None:
       params = sharding.vary(params, axis)
@@ -112,10 +114,8 @@ def gradient_statistics(
     if axis is not None:
       means = lax.pmean(means, axis)
       values, sq_norms, kernel = _concatenate_shards((values, sq_norms, kernel), axis)
-    total = sum(sq_norms.values())
-    return GradientStatistics(
-      values, means['grad'], sq_norms, jnp.asarray(total), kernel, means.get('square')
-    )
+    total = functools.reduce(jnp.add, sq_norms.values())
+    return GradientStatistics(values, means['grad'], sq_norms, total, kernel, means.get('square'))
 
   return statistics
 
@@ -166,10 +166,9 @@ def _gram(grads_of: Callable, params: Params, rows: Batch, columns: Batch, chunk
   """Inner products [rows, columns] of gradients by blocks; a block's columns are recomputed."""
 
   def products(a, b):
-    return sum(
-      x.reshape(x.shape[0], -1) @ y.reshape(y.shape[0], -1).T
-      for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    )
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    blocks = (x.reshape(x.shape[0], -1) @ y.reshape(y.shape[0], -1).T for x, y in pairs)
+    return functools.reduce(jnp.add, blocks)
 
   if rows is columns and chunk >= jax.tree.leaves(rows)[0].shape[0]:
     grads = grads_of(params, rows)

@@ -14,7 +14,8 @@ one example helps. Both depend on m; :math:`\hat\alpha`, over distinct pairs, is
 of the coherence of the distribution, and the number to compare between sample sizes.
 """
 
-import jax
+from typing import Any
+
 import jax.numpy as jnp
 
 from research import trees
@@ -59,7 +60,7 @@ def coherence(*, per_layer: bool = True) -> GradientInstrument:
   return GradientInstrument(formula=formula, price=lambda m: 1.5)
 
 
-def _ratios(sq_mean: jax.Array, mean_sq: jax.Array, m: int, suffix: str) -> Metrics:
+def _ratios(sq_mean: Any, mean_sq: Any, m: int, suffix: str) -> Metrics:
   alpha = sq_mean / mean_sq
   return {
     f'coherence/alpha{suffix}': alpha,

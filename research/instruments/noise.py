@@ -54,7 +54,8 @@ def gsnr() -> GradientInstrument:
   def formula(stats: GradientStatistics) -> Metrics:
     means = trees.named_leaves(stats.mean_grad)
     squares = trees.named_leaves(stats.second_moment)
-    metrics, totals, counts = {}, [], []
+    metrics: Metrics = {}
+    totals, counts = [], []
     for name, mean in means.items():
       sq_mean = jnp.square(mean.astype(jnp.float32))
       variance = squares[name] - sq_mean

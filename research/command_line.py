@@ -1,0 +1,90 @@
+"""What the programs share: flags, overrides, and errors of one line."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+PREFIX = '--config.'
+
+
+class Parser(argparse.ArgumentParser):
+  """Refuses in one line, with exit code 2."""
+
+  def error(self, message: str):
+    self.exit(2, f'genlab: {message}; see {self.prog} --help\n')
+
+
+def split_overrides(argv: list[str]) -> tuple[list[str], list[str]]:
+  """Separates `--config.section.key=value` from the flags of the program."""
+  overrides = [arg.removeprefix(PREFIX) for arg in argv if arg.startswith(PREFIX)]
+  return overrides, [arg for arg in argv if not arg.startswith(PREFIX)]
+
+
+def folder(text: str) -> str:
+  """A flag that names a folder: an empty one, of a shell variable not set, is not this folder."""
+  if not text:
+    raise argparse.ArgumentTypeError('must name a folder')
+  return text
+
+
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+  """Adds `--data_dir`, which is no part of an experiment, so no part of its config."""
+  parser.add_argument(
+    '--data_dir', help='TFDS folder; default: $GENLAB_DATA_DIR, then that of TFDS'
+  )
+
+
+def use_data_dir(flags: argparse.Namespace) -> None:
+  """Hands `--data_dir` to the tasks."""
+  if flags.data_dir:
+    os.environ['GENLAB_DATA_DIR'] = flags.data_dir
+
+
+def cache_programs() -> None:
+  """Keeps compiled programs on disk, so that the next run of the same shapes starts at once."""
+  import jax
+
+  from research.tasks.cache import cache_folder
+
+  jax.config.update('jax_compilation_cache_dir', str(cache_folder() / 'programs'))
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.1)
+  jax.config.update('jax_persistent_cache_min_entry_size_bytes', 0)
+
+
+def guarded(run: Callable[[], int]) -> int:
+  """Runs; what a user can mend ends as one line on stderr, not as a traceback."""
+  try:
+    return _refusing(run)
+  except KeyboardInterrupt:
+    _say('stopped; the same command goes on from the last checkpoint')
+    return 130
+
+
+def _refusing(run: Callable[[], int]) -> int:
+  from research.checkpoints import CheckpointError
+  from research.configuration import ConfigError
+  from research.gradients import BatchCoupledError
+  from research.loop import Interrupted
+  from research.tasks import MissingDataset
+  from research.workdirs import WorkdirLocked
+
+  try:
+    return run()
+  except Interrupted as stopped:
+    _say(stopped)
+    return 128 + stopped.signal_number
+  except (
+    ConfigError,
+    MissingDataset,
+    BatchCoupledError,
+    WorkdirLocked,
+    CheckpointError,
+    OSError,
+  ) as error:
+    _say(error)
+    return 2
+
+
+def _say(message: object) -> None:
+  print('genlab:', ' '.join(str(message).split()), file=sys.stderr)

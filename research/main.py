@@ -1,0 +1,40 @@
+"""`python -m research.main --config=FILE[:scale] --workdir=DIR [--config.section.key=value ...]`"""
+
+import argparse
+import pathlib
+import sys
+
+from research import command_line
+
+
+def main(argv: list[str]) -> int:
+  """Runs one config; returns the exit code: 0 done, 2 refused, 130 or 143 stopped and saved."""
+  overrides, rest = command_line.split_overrides(argv)
+  parser = command_line.Parser(
+    prog='python -m research.main', description=__doc__, allow_abbrev=False
+  )
+  parser.add_argument('--config', required=True, help='config file, and after a colon its scale')
+  parser.add_argument(
+    '--workdir', required=True, type=command_line.folder, help='run directory; run again to resume'
+  )
+  parser.add_argument('--tensorboard', action='store_true', help='keep a TensorBoard view')
+  command_line.add_data_dir(parser)
+  flags = parser.parse_args(rest)
+  return command_line.guarded(lambda: _run(flags, overrides))
+
+
+def _run(flags: argparse.Namespace, overrides: list[str]) -> int:
+  from research import configuration, loop
+
+  config = configuration.load(flags.config, overrides)
+  command_line.use_data_dir(flags)
+  command_line.cache_programs()
+  if loop.train_and_evaluate(config, flags.workdir, tensorboard=flags.tensorboard):
+    print(f'done: {pathlib.Path(flags.workdir) / "metrics.jsonl"}')
+  else:
+    print(f'{flags.workdir} is done already; nothing to do')
+  return 0
+
+
+if __name__ == '__main__':
+  sys.exit(main(sys.argv[1:]))
