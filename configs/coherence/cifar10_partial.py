@@ -4,8 +4,8 @@ CPU-SHOWS
 
 :smoke  2 networks, 10 steps on 128 images; seconds. For tests.
 :cpu    CPU-CIFAR
-:full   8 WideResNets 16-4 with GroupNorm, 20,000 images, 80,000 steps of 128, no augmentation and no weight
-        decay; m = 10,000. For a GPU; not run yet.
+:full   8 WideResNets 16-4 with GroupNorm, 20,000 images, 80,000 steps of 128, no augmentation, no
+        weight decay; m = 10,000. For a GPU; not run yet.
 """
 
 from ml_collections import ConfigDict

@@ -4,8 +4,8 @@ CPU-SHOWS
 
 :smoke  2 networks, 20 steps on 256 images; seconds. For tests.
 :cpu    CPU-MNIST
-:full   the paper's MNIST recipe of 2020: 784-2048-10, plain SGD at 0.1, batches of 100, 100,000 steps, all
-        60,000 images, 16 networks, m = 10,000. For a GPU; not run yet.
+:full   the recipe of Chatterjee (2020): 784-2048-10, plain SGD at 0.1, batches of 100, 100,000 steps,
+        all 60,000 images; 16 networks, m = 10,000. For a GPU; not run yet.
 """
 
 from ml_collections import ConfigDict
@@ -17,7 +17,7 @@ def get_config(scale: str = 'cpu') -> ConfigDict:
   c.task = dict(name='mnist', n_train=40_000, label_noise=0.0)
   c.model = dict(name='mlp', widths=(512, 512))
   c.optimizer = dict(name='sgd', learning_rate=0.1, schedule='cosine')
-  c.training = dict(total_steps=40_000, batch_size=128, log_every=200, checkpoint_every=2000)
+  c.training = dict(total_steps=25_000, batch_size=128, log_every=200, checkpoint_every=2000)
   c.population = dict(size=5)
   c.probe = dict(size=1000)
   c.evaluation = dict(per_decade=10)
