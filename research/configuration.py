@@ -142,7 +142,7 @@ def _from_file(file: str, function: str, *args: Any) -> Any:
 def _plain(value: Any) -> Any:
   if isinstance(value, ml_collections.ConfigDict | dict):
     return {key: _plain(item) for key, item in value.items()}
-  return tuple(value) if isinstance(value, list) else value
+  return value
 
 
 def _named(table: dict[str, Callable], name: Any) -> list[Callable]:

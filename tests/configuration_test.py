@@ -322,7 +322,9 @@ def test_an_error_that_names_a_key_of_any_section_is_the_configs(message, key):
   assert f'--config.{key}=VALUE' in str(error.value)
 
 
-@pytest.mark.parametrize('message', ['shapes (3,) and (4,) differ', 'name is ambiguous', '(3,) differ'])
+@pytest.mark.parametrize(
+  'message', ['shapes (3,) and (4,) differ', 'name is ambiguous', '(3,) differ']
+)
 def test_an_error_that_names_no_key_is_not_the_configs(message):
   with pytest.raises(ValueError, match=re.escape(message)) as error:
     configuration.checked(fail, load(SMOKE), message)

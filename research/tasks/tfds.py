@@ -100,7 +100,10 @@ def load(name: str, split: str, data_dir: str | None = None) -> tuple[Split, int
 
 def _decode(dataset: Prepared, split: str) -> Split:
   import tensorflow_datasets
+  from absl import logging
 
+  verbosity = logging.get_verbosity()
+  logging.set_verbosity(logging.ERROR)  # or TFDS recommends OpenCV, for what is done but once
   builder = tensorflow_datasets.builder_from_directory(str(dataset.folder))
   source = builder.as_data_source(split)  # pyright: ignore[reportCallIssue] (it is decorated)
   inputs = np.empty((len(source), *dataset.shape), dataset.dtype)
@@ -109,6 +112,7 @@ def _decode(dataset: Prepared, split: str) -> Split:
     rows = range(start, min(start + 4096, len(source)))
     for row, record in zip(rows, source.__getitems__(rows), strict=True):
       inputs[row], labels[row] = record['image'], record['label']
+  logging.set_verbosity(verbosity)
   return Split(inputs, labels)
 
 

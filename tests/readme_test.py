@@ -1,0 +1,51 @@
+"""What the README shows is true: its code runs, its files exist, its instrument can be mounted."""
+
+import pathlib
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from research import configuration, instruments, loop
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / 'README.md').read_text()
+PYTHON = re.findall(r'```python\n(.*?)```', README, re.DOTALL)
+
+
+def test_statistics_stand_alone(capsys):
+  exec(PYTHON[0], {})
+  assert capsys.readouterr().out.splitlines()[1:] == ['(64,)', '(64, 64)']
+
+
+def test_the_example_instrument_is_short_and_mounts_by_an_override(tmp_path, monkeypatch):
+  assert len(PYTHON[1].splitlines()) <= 25
+  scope = {}
+  exec(PYTHON[1], scope)
+  monkeypatch.setitem(instruments.INSTRUMENTS, 'dispersion', scope['dispersion'])
+  config = configuration.load(
+    'configs/coherence/digits.py:smoke', ['instruments.dispersion.every=5']
+  )
+  population = loop.build(config)
+  metrics = population.measure(population.init(), 5)
+  assert metrics['dispersion/norms'].shape == (3,)
+  assert np.all(jax.device_get(metrics['dispersion/norms']) > 0)
+
+
+@pytest.mark.parametrize('path', re.findall(r'\]\(([^)]+)\)', README))
+def test_links_lead_somewhere(path):
+  assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize('command', re.findall(r'--config=(\S+) (.*)', README))
+def test_configs_of_the_commands_load(command):
+  path, rest = command
+  configuration.load(path, re.findall(r'--config\.(\S+=\S+)', rest))
+
+
+def test_every_instrument_is_listed():
+  assert re.findall(r'^\| `(\w+)`', README, re.MULTILINE) == [
+    'coherence', 'noise_scale', 'gsnr', 'stiffness', 'confusion', 'g_vendi',
+  ]  # fmt: skip
+  assert set(re.findall(r'^\| `(\w+)`', README, re.MULTILINE)) == set(instruments.INSTRUMENTS)
