@@ -7,6 +7,7 @@ interleaved in one process; each figure is a median.
 """
 
 import time
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,7 +30,9 @@ MODELS = {
 }
 
 
-def make_population(model, shape, batch_size, *, size=R, advance='vmap', on=None, probe=256):
+def make_population(
+  model, shape, batch_size, *, size=R, advance: Any = 'vmap', on: Any = None, probe=256
+):
   generator = np.random.default_rng(0)
   n = max(1024, probe)
   split = Split(

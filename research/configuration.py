@@ -19,6 +19,7 @@ import ml_collections
 
 from research import instruments, losses, models, optimizers, settings, tasks
 from research.annotations import fitted, literal, nearest, shown, wanted
+from research.trees import flat
 
 Section = dict[str, Any]
 
@@ -108,17 +109,6 @@ def mount_instruments(
 def as_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
   """The config as plain JSON: what `config.json` of a run holds, and a resumed run must equal."""
   return json.loads(json.dumps(_plain(config)))
-
-
-def flat(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
-  """A nested config as `{'section.key': value}`."""
-  items: dict[str, Any] = {}
-  for key, value in config.items():
-    if isinstance(value, dict) and value:
-      items |= flat(value, f'{prefix}{key}.')
-    else:
-      items[f'{prefix}{key}'] = value
-  return items
 
 
 def _from_file(file: str, function: str, *args: Any) -> Any:

@@ -9,7 +9,7 @@ import ml_collections
 import numpy as np
 import tqdm
 
-from research import configuration, schedules, settings, workdirs
+from research import configuration, schedules, settings, trees, workdirs
 from research.checkpoints import Checkpoints
 from research.losses import make_losses
 from research.models import make_model
@@ -81,6 +81,7 @@ def train_and_evaluate(
       if stop.signal_number or (step % training.checkpoint_every == 0 and step > first):
         record.flush()
         checkpoints.save(step, state)
+        workdirs.note_seconds(workdir, time.perf_counter() - started)
         if stop.signal_number:
           checkpoints.wait()
           raise Interrupted(stop.signal_number, step)
@@ -104,8 +105,8 @@ def train_and_evaluate(
     record.flush()
     checkpoints.save(total, state)
     checkpoints.wait()
-    seconds = round(time.perf_counter() - started, 1)
-    workdirs.mark_done(workdir, {'steps': total, 'resumed_at': first, 'seconds': seconds})
+    workdirs.note_seconds(workdir, time.perf_counter() - started)
+    workdirs.mark_done(workdir, {'steps': total, 'resumed_at': first})
   return True
 
 
@@ -133,7 +134,7 @@ def _check_same_config(config: ml_collections.ConfigDict, workdir: pathlib.Path)
   saved = workdirs.read_json(workdir / 'config.json')
   if saved is None:
     return
-  here, there = (configuration.flat(c) for c in (configuration.as_json(config), saved))
+  here, there = (trees.flat(c) for c in (configuration.as_json(config), saved))
   differ = [k for k in {**there, **here} if k != 'source' and here.get(k) != there.get(k)]
   if differ:
     key = differ[0]

@@ -11,7 +11,7 @@ from jax.sharding import NamedSharding
 
 from research import rngs, settings, sharding
 from research.evaluate import make_evaluate
-from research.gradients import check_independence
+from research.gradients import COUPLED, BatchCoupledError, check_independence
 from research.instruments import GradientInstrument, Mounted, due, make_gradient, make_measure
 from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, over_members
 from research.models import Model
@@ -64,8 +64,9 @@ class Population:
     self._check_examples_are_independent()
 
     self.mesh = sharding.make_mesh(members.size, int(np.gcd(batch_size, probe.size)), devices)
-    fastest = fastest_advance(model, self._one_input())
-    self.advance = fastest if members.advance == 'auto' else members.advance
+    self._advance: Literal['vmap', 'scan'] = (
+      fastest_advance(model, self._one_input()) if members.advance == 'auto' else members.advance
+    )
     labels = np.stack([task.train_labels(int(s)) for s in self.seeds])  # [R, n]
     self._inputs = self._put(task.train.inputs, SHARED)
     self._labels = self._put(labels, MEMBER)
@@ -143,7 +144,7 @@ class Population:
       return train_step(state, batch)
 
     specs = (MEMBER, MEMBER, MEMBER_EXAMPLE, SHARED)
-    return over_members(step_of_member, self.mesh, specs, self.advance, donate=(0,))
+    return over_members(step_of_member, self.mesh, specs, self._advance, donate=(0,))
 
   def _compile_measure(self, names: frozenset[str]) -> Callable:
     measure = make_measure(
@@ -212,6 +213,8 @@ class Population:
 
   def _check_examples_are_independent(self) -> None:
     if any(isinstance(it.instrument, GradientInstrument) for it in self.panel.values()):
+      if not self.model.per_example:
+        raise BatchCoupledError(COUPLED)
       params = jax.jit(self.model.init)(
         rngs.named_key(int(self.seeds[0]), 'init'), self._one_input()
       )

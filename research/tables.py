@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from research import trees
 from research.records import METRICS, read_metrics
 
 ALWAYS = ('task.name', 'task.label_noise')
@@ -33,7 +34,9 @@ def load_runs(root: str | Path) -> pd.DataFrame:
     table = read_metrics(workdir)
     if len(table):
       run = workdir.relative_to(root).as_posix()
-      tables[run], settings[run] = table, _flat(json.loads(config.read_text()))
+      values = trees.flat(json.loads(config.read_text()))
+      tables[run] = table
+      settings[run] = {name: _hashable(value) for name, value in values.items()}
   if not tables:
     raise FileNotFoundError(f'no runs (config.json and {METRICS}) with rows at or below {root}')
   runs = [run for run, table in tables.items() for _ in range(len(table))]
@@ -46,18 +49,8 @@ def load_runs(root: str | Path) -> pd.DataFrame:
   return table.sort_values(['run', 'step', 'member'], ignore_index=True)
 
 
-def _flat(section: dict[str, Any], prefix: str = '') -> dict[str, Any]:
-  """`{'task': {'name': 'slabs'}}` -> `{'task.name': 'slabs'}`; lists become tuples."""
-  flat = {}
-  for name, value in section.items():
-    if isinstance(value, dict) and value:
-      flat |= _flat(value, f'{prefix}{name}.')
-    else:
-      flat[prefix + name] = _hashable(value)
-  return flat
-
-
 def _hashable(value: Any) -> Any:
+  """Lists as tuples."""
   return tuple(map(_hashable, value)) if isinstance(value, list | dict) else value
 
 

@@ -1,4 +1,4 @@
-"""Trees of parameters whose leaves have readable names."""
+"""Trees of parameters and of settings, whose leaves have readable names."""
 
 from typing import Any
 
@@ -28,3 +28,14 @@ def sum_by_layer(leaves: dict[str, jax.Array]) -> dict[str, jax.Array]:
 def n_parameters(tree: Any) -> int:
   """The number of parameters P of a tree."""
   return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def flat(config: dict[str, Any], prefix: str = '') -> dict[str, Any]:
+  """The settings of a nested config by their dotted keys, `{'task.label_noise': 0.5, ...}`."""
+  items: dict[str, Any] = {}
+  for key, value in config.items():
+    if isinstance(value, dict) and value:
+      items |= flat(value, f'{prefix}{key}.')
+    else:
+      items[f'{prefix}{key}'] = value
+  return items

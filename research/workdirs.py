@@ -84,9 +84,18 @@ def write_environment(workdir: str | Path) -> None:
     'versions': {package: version(package) for package in PACKAGES},
     'device': jax.devices()[0].device_kind,
     'n_devices': jax.device_count(),
+    'seconds': 0.0,
   }
   attempts = (read_json(path) or {'attempts': []})['attempts']
   write_json(path, {'attempts': [*attempts, attempt]})
+
+
+def note_seconds(workdir: str | Path, seconds: float) -> None:
+  """Notes how long the newest attempt has been training; a killed one has its last note."""
+  path = Path(workdir) / 'environment.json'
+  attempts = read_json(path)['attempts']
+  attempts[-1]['seconds'] = round(seconds, 1)
+  write_json(path, {'attempts': attempts})
 
 
 def _commit() -> str | None:

@@ -15,6 +15,7 @@ from research.models import MODELS, make_model
 from research.optimizers import make_optimizer
 from research.settings import Population, Training
 from research.tasks import make_task
+from research.trees import flat
 
 CONFIGS = sorted(str(path) for path in pathlib.Path('configs').rglob('*.py'))
 DIGITS = 'configs/coherence/digits.py'
@@ -96,8 +97,8 @@ def test_every_sweep_is_of_valid_overrides(file):
   assert len(set(names)) == len(names) > 0
   for arm in arms:
     config = load(f'{file}:smoke', [f'{key}={value!r}' for key, value in arm.items()])
-    flat = configuration.flat(configuration.as_json(config))
-    assert {key: flat[key] for key in arm} == arm
+    values = flat(configuration.as_json(config))
+    assert {key: values[key] for key in arm} == arm
 
 
 def test_defaults_are_those_of_the_functions():
@@ -151,8 +152,8 @@ def test_the_last_override_of_a_key_counts():
 
 
 def test_overrides_change_nothing_else():
-  here = configuration.flat(configuration.as_json(load(SMOKE)))
-  there = configuration.flat(configuration.as_json(load(SMOKE, ['training.batch_size=4'])))
+  here = flat(configuration.as_json(load(SMOKE)))
+  there = flat(configuration.as_json(load(SMOKE, ['training.batch_size=4'])))
   assert {key for key in here if here[key] != there[key]} == {'training.batch_size'}
 
 
@@ -185,14 +186,14 @@ def test_json_goes_back_and_forth():
   values = configuration.as_json(load(SMOKE, ['model.widths=(3,4)', 'optimizer.clip_norm=0.1']))
   assert values['model']['widths'] == [3, 4]
   assert values['optimizer']['clip_norm'] == 0.1
-  flat = configuration.flat(values)
-  assert flat['instruments.coherence.per_decade'] == 8
-  overrides = [f'{k}={v!r}' for k, v in flat.items() if k not in ('source',)]
+  by_key = flat(values)
+  assert by_key['instruments.coherence.per_decade'] == 8
+  overrides = [f'{k}={v!r}' for k, v in by_key.items() if k not in ('source',)]
   assert configuration.as_json(load(SMOKE, overrides)) == values
 
 
 def test_flat_keeps_what_is_empty():
-  assert configuration.flat({'a': {'b': {'c': 1}}, 'd': {}}) == {'a.b.c': 1, 'd': {}}
+  assert flat({'a': {'b': {'c': 1}}, 'd': {}}) == {'a.b.c': 1, 'd': {}}
 
 
 # (override, how the refusal begins, what it says besides)
@@ -411,7 +412,7 @@ def test_a_scale_that_a_config_has_not_is_refused(file):
   assert "no scale 'smoke:x'" in refusal(config=f'{file}:smoke:x')
 
 
-KEYS = ['seed', *configuration.flat(configuration.as_json(load(SMOKE)))]
+KEYS = ['seed', *flat(configuration.as_json(load(SMOKE)))]
 ANY_TEXT = st.text(max_size=20) | st.sampled_from(
   ['(', '1e', 'None', '[]', '{}', 'nan', '-', "b''"]
 )

@@ -43,6 +43,14 @@ def test_environment_keeps_every_attempt(tmp_path):
   assert second['commit'] is None or len(second['commit'].removesuffix('+dirty')) == 40
 
 
+def test_seconds_are_those_of_the_newest_attempt(tmp_path):
+  for seconds in (3.0, 4.26):
+    workdirs.write_environment(tmp_path)
+    workdirs.note_seconds(tmp_path, seconds)
+  attempts = workdirs.read_json(tmp_path / 'environment.json')['attempts']
+  assert [attempt['seconds'] for attempt in attempts] == [3.0, 4.3]
+
+
 HOLD = """
 import sys, time
 from research.workdirs import open_workdir

@@ -9,11 +9,12 @@ r"""Exact statistics of the gradients of each example, for any losses function.
 Every gradient instrument (coherence, noise scale, stiffness, ...) is a formula on these statistics.
 """
 
-from research.gradients.independence import BatchCoupledError, check_independence
+from research.gradients.independence import COUPLED, BatchCoupledError, check_independence
 from research.gradients.mean import mean_gradient
 from research.gradients.statistics import GradientStatistics, gradient_statistics
 
 __all__ = [
+  'COUPLED',
   'BatchCoupledError',
   'GradientStatistics',
   'check_independence',

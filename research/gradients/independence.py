@@ -7,6 +7,12 @@ import jax.numpy as jnp
 
 from research.types import Batch, Losses, Params
 
+COUPLED = (
+  'the loss of one example depends on the other examples of its batch (train-mode BatchNorm, or a'
+  ' contrastive loss), so examples have no gradients of their own; use a norm that sees one example'
+  " at a time (model.norm='group' or 'layer'), or measure without gradient instruments"
+)
+
 
 class BatchCoupledError(ValueError):
   """The examples of a batch are not independent, so that none has a gradient of its own."""
@@ -45,8 +51,4 @@ def check_independence(losses: Losses, params: Params, batch: Batch) -> None:
   if math.isnan(here) and math.isnan(there):
     return  # says nothing about dependence
   if not abs(here - there) <= 1e-5 * (1 + abs(here)):
-    raise BatchCoupledError(
-      'the loss of one example depends on the other examples of its batch (train-mode BatchNorm, or'
-      ' a contrastive loss), so examples have no gradients of their own; use a norm that sees one'
-      " example at a time (model.norm='group' or 'layer'), or measure without gradient instruments"
-    )
+    raise BatchCoupledError(COUPLED)

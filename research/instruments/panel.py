@@ -45,7 +45,7 @@ def mount(
     ValueError: both are given, or one is out of range.
   """
   if every is not None and per_decade is not None:
-    raise ValueError('every and per_decade exclude each other')
+    raise ValueError('every and per_decade exclude each other: set one of them to none')
   if every is not None:
     steps = schedules.every(every, total_steps)
   else:

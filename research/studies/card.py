@@ -30,7 +30,7 @@ def make_card(
     workdirs: the run directories: they know commit, device and time.
   """
   attempts = [a for w in workdirs for a in read_json(w / 'environment.json')['attempts']]
-  seconds = sum(read_json(w / 'DONE')['seconds'] for w in workdirs)
+  seconds = sum(a['seconds'] for a in attempts)
   return {
     'study': study,
     'scale': source.partition(' ')[0].partition(':')[2],

@@ -8,7 +8,7 @@ import pytest
 
 from research.studies import card as cards
 from research.studies.claim import Claim, Verdict
-from research.workdirs import mark_done, write_json
+from research.workdirs import write_json
 
 FIELDS = {'study', 'config', 'scale', 'commit', 'device', 'minutes', 'claims'}
 CLAIM_FIELDS = {'name', 'claim', 'source', 'paper', 'ours', 'stderr', 'n', 'holds', 'note'}
@@ -45,9 +45,9 @@ def card(tmp_path):
   for arm, commits in (('a', ['c0ffee', 'c0ffee']), ('b', ['c0ffee', None])):
     workdirs.append(tmp_path / 'runs' / arm)
     workdirs[-1].mkdir(parents=True)
-    attempts = [{'commit': commit, 'device': 'TPU v4', 'n_devices': 8} for commit in commits]
+    device = {'device': 'TPU v4', 'n_devices': 8}
+    attempts = [{'commit': commit, 'seconds': 22.5, **device} for commit in commits]
     write_json(workdirs[-1] / 'environment.json', {'attempts': attempts})
-    mark_done(workdirs[-1], {'seconds': 45.0})
   source = 'configs/x/y.py:cpu --config.model.widths=(1,)'
   return cards.make_card('losses', source, CLAIMS, pd.DataFrame({'step': [0, 1]}), workdirs)
 
