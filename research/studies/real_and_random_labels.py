@@ -56,11 +56,11 @@ def random_labels_peak_in_mid_training(table: pd.DataFrame) -> Verdict:
   random = _arm(table, 1.0)
   fitted = random['train/accuracy'].groupby(random['member']).ffill()
   between = (fitted > 0.3) & (fitted < 0.9) & (random['train/epoch'] > EARLY_EPOCHS)
-  middle = _mean_by_member(random[between])
+  middle = _time_average(random[between])
   if middle.empty:
     return Verdict(holds=None, note='no measurement while random labels are 30 to 90 % fitted')
   epochs = random['train/epoch']
-  floor = _mean_by_member(random[(epochs >= 1) & (epochs <= EARLY_EPOCHS)])
+  floor = _time_average(random[(epochs >= 1) & (epochs <= EARLY_EPOCHS)])
   return exceeds((middle / floor).to_numpy(), 1.0, log=True)
 
 
@@ -143,11 +143,26 @@ def _ours(verdict: Verdict) -> float:
 
 
 def _early(arm: pd.DataFrame) -> pd.Series:
-  return _mean_by_member(arm[(arm['step'] > 0) & (arm['train/epoch'] <= EARLY_EPOCHS)])
+  return _time_average(arm[(arm['step'] > 0) & (arm['train/epoch'] <= EARLY_EPOCHS)])
 
 
-def _mean_by_member(rows: pd.DataFrame) -> pd.Series:
-  return rows.groupby('member')[M_COHERENCE].mean()
+def _time_average(rows: pd.DataFrame) -> pd.Series:
+  """The mean of m-coherence over the steps that the rows span, for each member.
+
+  By the trapezoidal rule: points are measured densely at first, and a mean over points would weigh
+  the first steps many times over, and depend on the schedule. NaN for a member without any.
+  """
+  averages = {}
+  for member, curve in rows.sort_values('step').groupby('member'):
+    measured = curve.dropna(subset=[M_COHERENCE])
+    steps, values = measured['step'].to_numpy(float), measured[M_COHERENCE].to_numpy(float)
+    averages[member] = _trapezoid(steps, values) if len(steps) else np.nan
+  return pd.Series(averages, dtype=float)
+
+
+def _trapezoid(steps: np.ndarray, values: np.ndarray) -> float:
+  span = steps[-1] - steps[0]
+  return float(np.trapezoid(values, steps) / span if span else values[0])
 
 
 def _plus_minus(values: pd.Series, form: str) -> str:

@@ -143,7 +143,8 @@ def test_ratios_pair_networks_of_equal_seed():
   table['coherence/m_coherence'] *= scale[table['member']]
   verdict = study.real_exceeds_random_early(table)
   assert verdict.holds is True
-  assert verdict.ours == pytest.approx(27.5 / 3, rel=0.02)
+  # over steps 1 to 30: 30 until step 10, then down to 20, against 3 throughout
+  assert verdict.ours == pytest.approx((9 * 30 + 20 * 25) / 29 / 3, rel=0.02)
   assert verdict.stderr < 0.1
 
 
@@ -203,3 +204,11 @@ def test_a_study_is_complete(name):
   for claim in it.CLAIMS:
     assert all(dataclasses.asdict(claim).values())
     assert claim.text.endswith('.')
+
+
+def test_means_over_training_do_not_depend_on_the_schedule():
+  """m-coherence 10 - step / 2 over steps 1 to 11 has the mean 7, however densely it is measured."""
+  for steps in ([1, 11], [1, 2, 3, 11], [1, 6, 9, 10, 11]):
+    rows = pd.DataFrame({'step': steps, 'member': 0, study.M_COHERENCE: 10 - np.array(steps) / 2})
+    unmeasured = pd.DataFrame({'step': [4], 'member': 0, study.M_COHERENCE: np.nan})
+    np.testing.assert_allclose(study._time_average(pd.concat([rows, unmeasured])), 7)
