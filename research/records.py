@@ -33,12 +33,20 @@ class Records:
   Opening drops, in one atomic replacement, what a resumed run will measure again (rows with
   step >= first_step), torn lines and repeated steps. With `tensorboard`, a view for TensorBoard is
   built anew from the rows that remain, and then follows.
+
+  Raises:
+    FileNotFoundError: a run is resumed, and the rows before its checkpoint are gone.
   """
 
   def __init__(self, workdir: str | Path, first_step: int = 0, tensorboard: bool = False):
     path = Path(workdir) / METRICS
     rows = _read_rows(path) if path.exists() else {}
     kept = [row for step, row in rows.items() if step < first_step]
+    if first_step and 0 not in rows:  # every run is evaluated at step 0
+      raise FileNotFoundError(
+        f'{path} has lost the rows before step {first_step}, where its checkpoints are; remove'
+        f' {Path(workdir)} to start again'
+      )
     replace_file(path, ''.join(map(_line, kept)))
     self._last_step = kept[-1]['step'] if kept else -1
     self._file = path.open('a', buffering=1)  # by the line: a killed run loses no whole row

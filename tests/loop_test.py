@@ -129,6 +129,15 @@ def test_a_stop_signal_saves_and_resumes(uninterrupted, tmp_path, monkeypatch):
   assert workdirs.read_json(tmp_path / 'DONE')['resumed_at'] == 14
 
 
+def test_checkpoints_without_their_record_are_refused(tmp_path, monkeypatch):
+  with monkeypatch.context() as patch:
+    patch.setattr(workdirs, 'mark_done', lambda *_: None)
+    train(tmp_path)
+  (tmp_path / 'metrics.jsonl').unlink()
+  with pytest.raises(FileNotFoundError, match='lost the rows before step 30'):
+    train(tmp_path)
+
+
 def test_another_config_is_refused_by_the_name_of_its_key(uninterrupted):
   with pytest.raises(configuration.ConfigError, match=r'optimizer\.learning_rate=0\.1, not 0\.2'):
     train(uninterrupted, 'optimizer.learning_rate=0.2')
