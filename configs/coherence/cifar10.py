@@ -14,10 +14,10 @@ from ml_collections import ConfigDict
 def get_config(scale: str = 'cpu') -> ConfigDict:
   c = ConfigDict()
   c.seed = 0
-  c.task = dict(name='cifar10', n_train=4_000, label_noise=0.0)
+  c.task = dict(name='cifar10', n_train=2_000, label_noise=0.0)
   c.model = dict(name='cnn', widths=(32, 64, 64))
   c.optimizer = dict(name='sgd', learning_rate=0.05, momentum=0.9, schedule='cosine')
-  c.training = dict(total_steps=4000, batch_size=64, log_every=100, checkpoint_every=500)
+  c.training = dict(total_steps=3000, batch_size=64, log_every=100, checkpoint_every=500)
   c.population = dict(size=3)
   c.probe = dict(size=500)
   c.evaluation = dict(per_decade=6, max_train_examples=2000)
