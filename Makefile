@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: quickstart test lint test-slow notebooks benchmark clean
 
-## the first figure: coherence of real and random labels, on digits; about a minute
+## the first figure: coherence of real and random labels, on digits; about half a minute
 quickstart: .venv/installed
 	@$(BIN)/python -m research.replicate real_and_random_labels \
 	  --config=configs/coherence/digits.py:cpu --workdir=runs/quickstart
@@ -38,9 +38,11 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e . -c constraints.txt
+	@echo 'installing into .venv, about a minute'
+	@$(PIP) -e . -c constraints.txt
 	@touch $@
 
 .venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
-	$(PIP) -e '.[dev]' -c constraints.txt
+	@echo 'installing into .venv what development needs, about a minute'
+	@$(PIP) -e '.[dev]' -c constraints.txt
 	@touch .venv/installed $@

@@ -13,8 +13,10 @@ OUT = HERE / 'html'
 
 
 def main() -> None:
-  OUT.mkdir(exist_ok=True)
   runs = pathlib.Path(os.environ.get('GENLAB_RUNS', HERE.parent / 'runs' / 'quickstart')).resolve()
+  if not any(runs.rglob('DONE')):
+    sys.exit(f'no finished runs in {runs}; `make quickstart` first, or set GENLAB_RUNS')
+  OUT.mkdir(exist_ok=True)
   environment = {**os.environ, 'GENLAB_RUNS': str(runs)}
   for script in sorted(HERE.glob('[!_]*.py')):
     notebook = OUT / f'{script.stem}.ipynb'
@@ -24,7 +26,9 @@ def main() -> None:
       [*execute, '--run-path', str(HERE.parent), '--output', str(notebook), str(script)],
       [*as_html, str(notebook)],
     ):
-      subprocess.run([sys.executable, '-m', *command], check=True, env=environment)
+      failed = subprocess.run([sys.executable, '-m', *command], env=environment).returncode
+      if failed:
+        sys.exit(f'{script.name} failed')
     print(notebook.with_suffix('.html'))
 
 

@@ -21,11 +21,10 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 import research
 from research.figures import coherence, layers, style
+from research.studies import card
+from research.studies import real_and_random_labels as study
 from research.tables import load_runs
 
 CHECKOUT = Path(research.__path__[0]).parent
@@ -76,33 +75,14 @@ keep(coherence.figure(runs), 'coherence')
 keep(layers.figure(runs), 'coherence_layers')
 
 # %% [markdown]
-# ## How much more coherent are real labels?
+# ## How much more coherent are real labels, and when?
 #
-# The ratio of m-coherence, real over random, by decade of steps. Each network is one sample: its
-# mean over the steps measured in the decade. The standard error is that of a ratio of two independent
-# means, $r \sqrt{s_1^2 / \mu_1^2 + s_2^2 / \mu_2^2}$ with $s$ the standard errors of the means.
-
+# The mean of m-coherence over the first three epochs, the highest value later, and the last, with
+# standard errors over networks; then the claims of the papers, judged on these runs. Networks of
+# equal seed differ in their labels alone, so the claims compare them in pairs.
 
 # %%
-def ratios(table: pd.DataFrame, metric: str = 'coherence/m_coherence') -> pd.DataFrame:
-  """The metric at the least and at the greatest label noise, their ratio and its error."""
-  decades = table['step'].map(lambda step: 10 ** (len(str(step)) - 1) if step else 0)
-  table = table.assign(from_step=decades).dropna(subset=[metric])
-  networks = table.groupby(['task.label_noise', 'from_step', 'run', 'member'])[metric].mean()
-  samples = networks.groupby(['task.label_noise', 'from_step'])
-  mean, stderr = samples.mean().unstack(0), samples.sem().unstack(0)
-  least, greatest = table['task.label_noise'].min(), table['task.label_noise'].max()
-  ratio = mean[least] / mean[greatest]
-  relative = np.hypot(stderr[least] / mean[least], stderr[greatest] / mean[greatest])
-  return pd.DataFrame(
-    {
-      style.noise_label(least): mean[least],
-      style.noise_label(greatest): mean[greatest],
-      'ratio': ratio,
-      'stderr': ratio * relative,
-      'n': samples.count().unstack(0).min(axis='columns'),
-    }
-  )
-
-
-print(ratios(runs).round(2).to_string())
+print(study.summary(runs).to_string(), end='\n\n')
+for claim in study.CLAIMS:
+  verdict = claim.judge(runs)
+  print(f'{card.VERDICTS[verdict.holds]}: {verdict.ours:.3g} ± {verdict.stderr:.2g}. {claim.text}')

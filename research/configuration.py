@@ -22,6 +22,7 @@ from research.annotations import fitted, literal, nearest, shown, wanted
 from research.trees import flat
 
 Section = dict[str, Any]
+Config = Any  # a ml_collections.ConfigDict, whose attributes no type checker knows
 
 # Where a section's keys come from: functions of the section's own name, if it has one.
 _SECTIONS: dict[str, Callable[[str | None], list[Callable]]] = {
@@ -45,7 +46,7 @@ class ConfigError(ValueError):
     super().__init__(' '.join(message.split()))
 
 
-def load(path: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:
+def load(path: str, overrides: Iterable[str] = ()) -> Config:
   """The resolved config of `file.py:scale` with overrides such as `model.widths=(64,64)`.
 
   Args:
@@ -75,26 +76,40 @@ def sweep(path: str) -> list[dict[str, Any]]:
   return list(_from_file(path.partition(':')[0], 'sweep'))
 
 
+def runs(path: str, overrides: Iterable[str] = ()) -> dict[str, Config]:
+  """The config of each run of a file's `sweep()`, by the name of its directory.
+
+  Raises:
+    ConfigError: as `load` does; or an override sets what the sweep varies.
+  """
+  overrides, arms = list(overrides), sweep(path)
+  for override in overrides:
+    key = override.partition('=')[0]
+    if any(key in arm for arm in arms):
+      file = path.partition(':')[0]
+      raise ConfigError(f'{key} is what sweep() of {file} varies; change it there, or drop it here')
+  return {
+    run_name(arm): load(path, [*overrides, *(f'{key}={value!r}' for key, value in arm.items())])
+    for arm in arms
+  }
+
+
 def run_name(overrides: dict[str, Any]) -> str:
   """The directory of a run within its sweep: `label_noise=0.5`."""
   return ','.join(f'{key.rpartition(".")[2]}={value}' for key, value in overrides.items())
 
 
-def call(function: Callable, config: ml_collections.ConfigDict, section: str, *args: Any) -> Any:
+def call(function: Callable, config: Config, section: str, *args: Any) -> Any:
   """Calls a function with a section as keyword arguments: what is out of range is a ConfigError."""
   return _call(function, config, section, *args, **_plain(config[section]))
 
 
-def checked(
-  function: Callable, config: ml_collections.ConfigDict, *args: Any, **keywords: Any
-) -> Any:
+def checked(function: Callable, config: Config, *args: Any, **keywords: Any) -> Any:
   """Calls a function: a ValueError whose message begins with a config key becomes a ConfigError."""
   return _call(function, config, '', *args, **keywords)
 
 
-def mount_instruments(
-  config: ml_collections.ConfigDict, total_steps: int
-) -> dict[str, instruments.Mounted]:
+def mount_instruments(config: Config, total_steps: int) -> dict[str, instruments.Mounted]:
   """The panel of a config: every section below `instruments`, made and mounted."""
   panel = {}
   for name in config.instruments:
@@ -106,7 +121,7 @@ def mount_instruments(
   return panel
 
 
-def as_json(config: ml_collections.ConfigDict) -> dict[str, Any]:
+def as_json(config: Config) -> dict[str, Any]:
   """The config as plain JSON: what `config.json` of a run holds, and a resumed run must equal."""
   return json.loads(json.dumps(_plain(config)))
 
@@ -176,6 +191,9 @@ def _apply(values: dict[str, Any], override: str, file: str) -> None:
   if not equals:
     raise ConfigError(f'override {override!r} has no value; write --config.{key}=VALUE')
   section, _, last = key.rpartition('.')
+  if section == 'instruments' and last in values.get(section, {}) and literal(text) is None:
+    del values[section][last]  # instruments.NAME=none unmounts it
+    return
   if last not in _below(section, values) or _below(key, values):
     raise _unknown(key, values, file)
   value = literal(text)
@@ -185,6 +203,8 @@ def _apply(values: dict[str, Any], override: str, file: str) -> None:
   for part in filter(None, section.split('.')):
     target = target.setdefault(part, {})
   target[last] = value
+  if value is not None and last in ('every', 'per_decade'):  # they exclude each other
+    target['per_decade' if last == 'every' else 'every'] = None
 
 
 def _unknown(key: str, values: dict[str, Any], file: str) -> ConfigError:
@@ -217,7 +237,7 @@ def _check_sections(values: dict[str, Any], file: str) -> None:
       raise _unknown(key, {}, file)
 
 
-def _resolved(values: dict[str, Any], path: str) -> ml_collections.ConfigDict:
+def _resolved(values: dict[str, Any], path: str) -> Config:
   file = path.partition(':')[0]
   seed = values.get('seed', 0)
   if type(seed) is not int or not 0 <= seed < 2**31:
@@ -258,9 +278,7 @@ def _wrong(key: str, value: Any, kind: str, file: str) -> ConfigError:
   return ConfigError(f'{key}={shown(value)} must be {kind}; {remedy}')
 
 
-def _call(
-  function: Callable, config: ml_collections.ConfigDict, section: str, *args: Any, **keywords: Any
-) -> Any:
+def _call(function: Callable, config: Config, section: str, *args: Any, **keywords: Any) -> Any:
   """A ValueError whose message begins with a key of the section, or of any, is the config's."""
   try:
     return function(*args, **keywords)

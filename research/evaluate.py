@@ -29,13 +29,16 @@ def make_evaluate(
 
   In the function returned, `groups` are weights [N] of groups of examples, 1 or 0; `'all'` is every
   example that is not padding, and gives the names without suffix. The mean over an empty group is
-  NaN. Loss in nats, accuracy in [0, 1].
+  NaN, and so is the accuracy of a network that has diverged. Loss in nats, accuracy in [0, 1].
   """
 
   def sums_of_chunk(params, examples, weights):
     examples = {**examples, 'inputs': normalize(examples['inputs'])}
     # The logits are those inside `losses`: XLA computes them once.
-    correct = jnp.argmax(apply(params, examples['inputs']), axis=-1) == examples['labels']
+    logits = apply(params, examples['inputs'])
+    correct = jnp.where(
+      jnp.isnan(logits).any(axis=-1), jnp.nan, jnp.argmax(logits, axis=-1) == examples['labels']
+    )
     sums = {f'weight_{name}': jnp.sum(weight) for name, weight in weights.items()}
     sums |= {f'correct_{name}': jnp.sum(weight * correct) for name, weight in weights.items()}
     return sums | {'loss': jnp.sum(weights['all'] * losses(params, examples))}

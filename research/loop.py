@@ -5,18 +5,19 @@ import pathlib
 import signal
 import time
 
-import ml_collections
 import numpy as np
 import tqdm
+from absl import logging
 
 from research import configuration, schedules, settings, trees, workdirs
 from research.checkpoints import Checkpoints
+from research.configuration import Config
 from research.losses import make_losses
 from research.models import make_model
 from research.optimizers import make_optimizer
-from research.population import Population
+from research.population import Population, check_sizes
 from research.records import Records
-from research.tasks import make_task
+from research.tasks import make_task, n_examples
 
 
 class Interrupted(Exception):
@@ -28,7 +29,7 @@ class Interrupted(Exception):
 
 
 def train_and_evaluate(
-  config: ml_collections.ConfigDict, workdir: str | pathlib.Path, *, tensorboard: bool = False
+  config: Config, workdir: str | pathlib.Path, *, tensorboard: bool = False
 ) -> bool:
   """Runs the config in the run directory `workdir`; resumes what is there, or finds it done.
 
@@ -58,13 +59,11 @@ def train_and_evaluate(
   training = configuration.call(settings.Training, config, 'training')
   evaluation = configuration.call(settings.Evaluation, config, 'evaluation')
   total = training.total_steps
-  if evaluation.every is None:
-    evaluated = schedules.log_spaced(evaluation.per_decade, total)
-  else:
-    evaluated = schedules.every(evaluation.every, total)
+  evaluated = schedules.due_steps(total, evaluation.every, evaluation.per_decade)
 
   with contextlib.ExitStack() as stack:
     stack.enter_context(workdirs.open_workdir(workdir))
+    _check_same_config(config, workdir)  # again: another process may have had the lock until now
     stop = stack.enter_context(_StopSignals())
     workdirs.write_json(workdir / 'config.json', configuration.as_json(config))
     workdirs.write_environment(workdir)
@@ -75,7 +74,7 @@ def train_and_evaluate(
     first, state = restored if restored else (0, population.init())
     record = stack.enter_context(Records(workdir, first, tensorboard=tensorboard))
     bar = stack.enter_context(_progress_bar(config, first, total))
-    started = time.perf_counter()
+    started, diverged = time.perf_counter(), False
 
     for step in range(first, total + 1):
       if stop.signal_number or (step % training.checkpoint_every == 0 and step > first):
@@ -97,6 +96,7 @@ def train_and_evaluate(
       else:  # what instruments measured on the batch is due by its own schedule
         row |= {name: value for name, value in metrics.items() if name.startswith('batch/')}
       if row:
+        diverged |= not np.isfinite(row.get('train/loss', 0.0)).all()
         row['train/epoch'] = step / population.task.steps_per_epoch(training.batch_size)
         record.write(step, row)
         _show(bar, row)
@@ -107,10 +107,12 @@ def train_and_evaluate(
     checkpoints.wait()
     workdirs.note_seconds(workdir, time.perf_counter() - started)
     workdirs.mark_done(workdir, {'steps': total, 'resumed_at': first})
+  if diverged:
+    logging.warning('%s: the loss of some networks is not finite; see its record', workdir)
   return True
 
 
-def build(config: ml_collections.ConfigDict) -> Population:
+def build(config: Config) -> Population:
   """Everything that a config describes; cheap checks come before data are read."""
   call = configuration.call
   training = call(settings.Training, config, 'training')
@@ -121,6 +123,10 @@ def build(config: ml_collections.ConfigDict) -> Population:
     'probe': call(settings.Probe, config, 'probe'),
     'evaluation': call(settings.Evaluation, config, 'evaluation'),
   }
+  sizes = call(n_examples, config, 'task')
+  configuration.checked(
+    check_sizes, config, training.batch_size, sections['probe'], sizes['train'], sizes['test']
+  )
   task = call(make_task, config, 'task')
   model = call(make_model, config, 'model', task.n_classes)
   losses = call(make_losses, config, 'loss', model.apply)
@@ -130,17 +136,17 @@ def build(config: ml_collections.ConfigDict) -> Population:
   )
 
 
-def _check_same_config(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> None:
+def _check_same_config(config: Config, workdir: pathlib.Path) -> None:
   saved = workdirs.read_json(workdir / 'config.json')
   if saved is None:
     return
   here, there = (trees.flat(c) for c in (configuration.as_json(config), saved))
   differ = [k for k in {**there, **here} if k != 'source' and here.get(k) != there.get(k)]
   if differ:
-    key = differ[0]
+    shown = ', '.join(f'{k}={there.get(k)!r}, not {here.get(k)!r}' for k in differ[:3])
+    more = f' and {len(differ) - 3} more' if len(differ) > 3 else ''
     raise configuration.ConfigError(
-      f'{workdir} holds a run with {key}={there.get(key)!r}, not {here.get(key)!r}'
-      f' ({len(differ)} keys differ); choose another --workdir, or remove this one'
+      f'{workdir} holds a run with {shown}{more}; choose another --workdir, or remove this one'
     )
 
 
@@ -163,16 +169,19 @@ class _StopSignals(contextlib.AbstractContextManager):
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _progress_bar(config: ml_collections.ConfigDict, first: int, total: int) -> tqdm.tqdm:
-  noise = f', label noise {config.task.label_noise:g}' if config.task.label_noise else ''
-  title = f'{config.population.size} x {config.model.name} on {config.task.name}{noise}'
+def _progress_bar(config: Config, first: int, total: int) -> tqdm.tqdm:
+  """Nothing where stderr is no terminal."""
   return tqdm.tqdm(
-    desc=title, initial=first, total=total, unit='step', mininterval=0.5, disable=None
+    desc=f'{config.task.name}, noise {config.task.label_noise:g}',
+    initial=first,
+    total=total,
+    mininterval=0.5,
+    disable=None,
+    dynamic_ncols=True,
+    bar_format='{desc} |{bar:20}| {n_fmt}/{total_fmt}, {remaining} left{postfix}',
   )
 
 
 def _show(bar: tqdm.tqdm, row: dict) -> None:
-  if not bar.disable:
-    shown = {'loss': 'train/batch_loss', 'accuracy': 'test/accuracy', 'alpha': 'coherence/alpha'}
-    values = {k: f'{np.mean(row[name]):.3g}' for k, name in shown.items() if name in row}
-    bar.set_postfix(values, refresh=False)
+  if not bar.disable and 'train/batch_loss' in row:
+    bar.set_postfix_str(f'loss {np.mean(row["train/batch_loss"]):.3g}', refresh=False)

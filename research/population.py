@@ -58,9 +58,8 @@ class Population:
     self.task, self.model, self.losses, self.tx, self.panel = task, model, losses, tx, panel
     self.batch_size = batch_size
     self.seeds = np.arange(seed, seed + members.size)
-    _check_size('training.batch_size', batch_size, task.train, task.name)
     probed = task.train if probe.split == 'train' else task.test
-    _check_size('probe.size', probe.size, probed, task.name)
+    check_sizes(batch_size, probe, len(task.train.labels), len(task.test.labels))
     self._check_examples_are_independent()
 
     self.mesh = sharding.make_mesh(members.size, int(np.gcd(batch_size, probe.size)), devices)
@@ -166,12 +165,17 @@ class Population:
 
     def place(inputs, labels, groups):
       padding = -len(inputs) % (chunk * n_shards)
-      pad = lambda x, axis: np.pad(x, [(0, padding * (k == axis)) for k in range(x.ndim)])  # noqa: E731
+
+      def pad(x, axis, mode):
+        return np.pad(x, [(0, padding * (k == axis)) for k in range(x.ndim)], mode)
+
+      # Padding repeats examples, which weigh nothing: black images might overflow, or shift a norm.
       return (
-        self._put(pad(inputs, 0), EXAMPLE),
-        self._put(pad(labels, 1), MEMBER_EXAMPLE),
+        self._put(pad(inputs, 0, 'wrap'), EXAMPLE),
+        self._put(pad(labels, 1, 'wrap'), MEMBER_EXAMPLE),
         self._put(
-          {name: pad(rows.astype(np.float32), 1) for name, rows in groups.items()}, MEMBER_EXAMPLE
+          {name: pad(rows.astype(np.float32), 1, 'constant') for name, rows in groups.items()},
+          MEMBER_EXAMPLE,
         ),
       )
 
@@ -236,6 +240,14 @@ def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']
   return 'scan' if convolves and jax.default_backend() == 'cpu' else 'vmap'
 
 
-def _check_size(key: str, size: int, split: Any, name: str) -> None:
-  if size > len(split.labels):
-    raise ValueError(f'{key}={size} exceeds the {len(split.labels)} examples of {name}')
+def check_sizes(batch_size: int, probe: settings.Probe, n_train: int, n_test: int) -> None:
+  """Checks that a batch and the probe fit in their sets.
+
+  Raises:
+    ValueError: one does not; the message begins with the config key.
+  """
+  n_probed = n_train if probe.split == 'train' else n_test
+  if batch_size > n_train:
+    raise ValueError(f'training.batch_size={batch_size} exceeds the {n_train} train examples')
+  if probe.size > n_probed:
+    raise ValueError(f'probe.size={probe.size} exceeds the {n_probed} {probe.split} examples')

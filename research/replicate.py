@@ -6,6 +6,8 @@ Runs what is missing of a study, judges its claims, and writes its figures and i
 import argparse
 import pathlib
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 from research import command_line
 
@@ -44,29 +46,38 @@ def _run(parser: argparse.ArgumentParser, flags: argparse.Namespace, overrides: 
   command_line.cache_programs()
   root = pathlib.Path(flags.workdir or f'runs/{flags.study}')
   source = flags.config or study.CONFIG
-  runs = {
-    root / configuration.run_name(arm): configuration.load(
-      source, [*overrides, *(f'{key}={value!r}' for key, value in arm.items())]
-    )
-    for arm in configuration.sweep(source)
-  }
+  runs = configuration.runs(source, overrides)
+  for config in runs.values():
+    _require(config, study.INSTRUMENTS)
+  runs = {root / name: config for name, config in runs.items()}
   ran = [loop.train_and_evaluate(config, workdir) for workdir, config in runs.items()]
-  if not any(ran) and (root / 'card.md').exists():
+  stems = {name: root / 'figures' / name for name in study.FIGURES}
+  made = [root / 'card.md', *(stem.with_suffix('.png') for stem in stems.values())]
+  if not any(ran) and all(path.exists() for path in made):
     print(f'{root} is done already; nothing to do. Its card: {root / "card.md"}')
     return 0
-  table = tables.load_runs(root)
-  table = table[table['run'].isin([run.relative_to(root).as_posix() for run in runs])]
+  table = tables.load_runs(root, only=[run.name for run in runs])
   asked = ' '.join([source, *(command_line.PREFIX + override for override in overrides)])
   card = make_card(flags.study, asked, study.CLAIMS, table, list(runs))
   figures = [
-    path
-    for name, figure in study.FIGURES.items()
-    for path in save(figure(table), root / 'figures' / name)
+    path for name, figure in study.FIGURES.items() for path in save(figure(table), stems[name])
   ]
   written = write_card(card, root)
   _print(study.TITLE, study.summary(table), card)
   print(f'figures: {", ".join(map(str, figures))}\ncard: {written}')
   return 0
+
+
+def _require(config: Any, names: Iterable[str]) -> None:
+  """Checks that the instruments that a study reads measure on the probe set."""
+  from research.configuration import ConfigError
+
+  for name in names:
+    if name not in config.instruments or config.instruments[name].on != 'probe':
+      raise ConfigError(
+        f'{config.source}: this study reads instruments.{name} on the probe set; mount it there, or'
+        f' with --config.instruments.{name}.on=probe'
+      )
 
 
 def _print(title: str, summary, card: dict) -> None:
@@ -77,7 +88,7 @@ def _print(title: str, summary, card: dict) -> None:
     print(
       f'{VERDICTS[claim["holds"]]:>14}  {claim["name"]}: {plus_minus(claim)} (n = {claim["n"]})'
     )
-    print(f'{"":>14}  paper: {claim["paper"]}; {claim["note"]}')
+    print(f'{"":>14}  {claim["note"]}; the paper: {claim["paper"]}')
   print(f'\n{card["minutes"]:g} minutes of training on {card["device"]}')
 
 

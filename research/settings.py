@@ -6,6 +6,8 @@ Out-of-range values raise a ValueError whose message begins with the name of the
 import dataclasses
 from typing import Literal
 
+from research import schedules
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
@@ -26,8 +28,9 @@ class Training:
   keep_checkpoints: int = 2
 
   def __post_init__(self):
-    _at_least(self, 0, 'total_steps')
-    _at_least(self, 1, 'batch_size', 'log_every', 'checkpoint_every', 'keep_checkpoints')
+    _at_least(
+      self, 1, 'total_steps', 'batch_size', 'log_every', 'checkpoint_every', 'keep_checkpoints'
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,21 +72,20 @@ class Evaluation:
   """The section `evaluation`: loss and accuracy on the training and the test set.
 
   Attributes:
-    every: period in steps; None: log-spaced.
-    per_decade: evaluations in each factor of ten of the step, where `every` is None.
+    every: period in steps. At most one of `every` and `per_decade` is given.
+    per_decade: evaluations in each factor of ten of the step; 10 if neither is given.
     max_train_examples: of the training set, the first so many; the test set is always whole.
     chunk_size: examples of one forward pass.
   """
 
   every: int | None = None
-  per_decade: int = 10
+  per_decade: int | None = None
   max_train_examples: int = 10_000
   chunk_size: int = 500
 
   def __post_init__(self):
-    _at_least(self, 1, 'per_decade', 'max_train_examples', 'chunk_size')
-    if self.every is not None:
-      _at_least(self, 1, 'every')
+    _at_least(self, 1, 'max_train_examples', 'chunk_size')
+    schedules.due_steps(1, self.every, self.per_decade)
 
 
 def _at_least(settings, low: int, *names: str) -> None:

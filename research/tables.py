@@ -14,13 +14,13 @@ from research.records import METRICS, read_metrics
 ALWAYS = ('task.name', 'task.label_noise')
 
 
-def load_runs(root: str | Path) -> pd.DataFrame:
-  """Reads every run at or below `root`, finished or at work.
+def load_runs(root: str | Path, only: Sequence[str] | None = None) -> pd.DataFrame:
+  """Reads every run at or below `root`, finished or at work, or `only` those of these names.
 
-  Columns: run (its path from `root`); the settings that differ between the runs, under their dotted
-  names, with `task.name` and `task.label_noise` where there are any, lists as tuples, None where a
-  run has no such setting; step, member, and the metrics, NaN where not measured. Sorted by run,
-  step and member.
+  Columns: run (its path from `root`); seed, of the member: the config's plus the member's place; the
+  settings that differ between the runs, under their dotted names, with `task.name` and
+  `task.label_noise` where there are any, lists as tuples, None where a run has no such setting; step,
+  member, and the metrics, NaN where not measured. Sorted by run, step and member.
 
   Raises:
     FileNotFoundError: there are no rows of any run.
@@ -29,11 +29,11 @@ def load_runs(root: str | Path) -> pd.DataFrame:
   tables, settings = {}, {}
   for config in sorted(root.rglob('config.json')):
     workdir = config.parent
-    if not (workdir / METRICS).exists():
+    run = workdir.relative_to(root).as_posix()
+    if not (workdir / METRICS).exists() or (only is not None and run not in only):
       continue
     table = read_metrics(workdir)
     if len(table):
-      run = workdir.relative_to(root).as_posix()
       values = trees.flat(json.loads(config.read_text()))
       tables[run] = table
       settings[run] = {name: _hashable(value) for name, value in values.items()}
@@ -43,9 +43,15 @@ def load_runs(root: str | Path) -> pd.DataFrame:
   table = pd.concat(list(tables.values()), ignore_index=True)
   table.insert(0, 'run', runs)
   names = sorted({name for flat in settings.values() for name in flat})
-  shown = [n for n in names if n in ALWAYS or len({s.get(n) for s in settings.values()}) > 1]
+  shown = [
+    name
+    for name in names
+    if name != 'seed'
+    and (name in ALWAYS or len({values.get(name) for values in settings.values()}) > 1)
+  ]
   for place, name in enumerate(shown, 1):
     table.insert(place, name, [settings[run].get(name) for run in runs])
+  table.insert(1, 'seed', table['member'] + [settings[run].get('seed', 0) for run in runs])
   return table.sort_values(['run', 'step', 'member'], ignore_index=True)
 
 
@@ -71,12 +77,18 @@ def band(table: pd.DataFrame, metric: str, by: str | Sequence[str]) -> pd.DataFr
 
   Raises:
     KeyError: the table has no such column.
+    ValueError: one seed occurs twice among the networks of a curve.
   """
   keys = [by] if isinstance(by, str) else list(by)
   for name in [metric, *keys]:
     if name not in table:
       raise KeyError(f'no column {name!r}; there are {", ".join(table.columns)}')
   measured = table[table[metric].notna()]
+  if 'seed' in measured and measured.duplicated([*keys, 'step', 'seed']).any():
+    raise ValueError(
+      f'networks of equal seed and equal {", ".join(keys)} are no independent sample: tell the runs'
+      ' apart, or give them seeds as far apart as their populations are large'
+    )
   groups = measured.groupby([*keys, 'step'], dropna=False)[metric]
   mean, stderr, n = groups.mean(), groups.sem(), groups.count()
   reach = stats.t.ppf(0.975, n - 1) * stderr

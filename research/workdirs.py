@@ -37,9 +37,9 @@ def check_writable(workdir: str | Path) -> None:
   path = Path(workdir).absolute()
   nearest = next(p for p in [path, *path.parents] if p.exists())
   if not nearest.is_dir():
-    raise NotADirectoryError(errno.ENOTDIR, 'the run directory lies in a file', str(nearest))
+    raise NotADirectoryError(f'the run directory {path} lies in a file: {nearest}')
   if not os.access(nearest, os.W_OK | os.X_OK):
-    raise PermissionError(errno.EACCES, 'the run directory may not be written', str(nearest))
+    raise PermissionError(f'the run directory {path} may not be written: {nearest}')
 
 
 @contextlib.contextmanager
@@ -134,7 +134,7 @@ def read_json(path: str | Path) -> Any:
 def replace_file(path: Path, text: str) -> None:
   """Writes a text file whole or not at all, and durably."""
   unfinished = path.with_name(f'.{path.name}.unfinished')
-  with unfinished.open('w') as file:
+  with unfinished.open('w', encoding='utf-8') as file:
     file.write(text)
     file.flush()
     os.fsync(file.fileno())

@@ -74,12 +74,12 @@ REFUSED = {
   ),
   'batch': (
     ['--config.training.batch_size=100000'],
-    'training.batch_size=100000 exceeds the 128 examples of digits',
+    'training.batch_size=100000 exceeds the 128 train examples',
     '--config.training.batch_size=VALUE',
   ),
   'probe': (
     ['--config.probe.size=361', '--config.probe.split=test'],
-    'probe.size=361 exceeds the 360 examples of digits',
+    'probe.size=361 exceeds the 360 test examples',
     '--config.probe.size=VALUE',
   ),
   'patch': (
@@ -88,8 +88,8 @@ REFUSED = {
     '--config.model.patch=VALUE',
   ),
   'schedule': (
-    ['--config.instruments.coherence.every=5'],
-    'instruments.coherence.every and per_decade exclude each other',
+    ['--config.instruments.coherence.every=0'],
+    'instruments.coherence.every must be at least 1, not 0',
     'configs/coherence/digits.py',
   ),
   'dataset': (
@@ -139,7 +139,7 @@ def test_a_workdir_below_a_file_is_refused(tmp_path, capsys):
   file.write_text('mine')
   assert run(main, CONFIG, f'--workdir={file / "run"}') == 2
   message = only_line(capsys.readouterr().err)
-  assert 'the run directory lies in a file' in message
+  assert 'lies in a file' in message
   assert str(file) in message
   assert file.read_text() == 'mine'
 
@@ -291,7 +291,9 @@ def test_the_studies_are_listed(capsys):
     ([STUDY, '--conf=x'], 'unrecognized arguments: --conf=x'),
     ([STUDY, '--config=configs/coherence/nope.py'], "no config file 'configs/coherence/nope.py'"),
     ([STUDY, CONFIG, '--config.probe.sise=3'], "unknown config key 'probe.sise'"),
-    ([STUDY, CONFIG, '--config.probe.size=5000'], 'probe.size=5000 exceeds the 128 examples'),
+    ([STUDY, CONFIG, '--config.task.label_noise=0.5'], 'task.label_noise is what sweep() of'),
+    ([STUDY, CONFIG, '--config.instruments.coherence=none'], f'{CONFIG[9:]}: this study reads'),
+    ([STUDY, CONFIG, '--config.probe.size=5000'], 'probe.size=5000 exceeds the 128 train examples'),
   ],
 )
 def test_what_cannot_be_replicated_is_refused(flags, message, tmp_path, monkeypatch, capsys):
@@ -334,3 +336,14 @@ def test_a_study_leaves_its_runs_figures_and_card(tmp_path, capsys):
   assert run(replicate, *flags) == 0
   assert 'is done already; nothing to do' in capsys.readouterr().out
   assert seen(root) == before
+
+
+def test_a_study_reads_no_runs_but_its_own(tmp_path, capsys):
+  """A run of another model beside the arms has layers that these have not."""
+  workdir = tmp_path / 'study'
+  other = ['--config.model.widths=(4,4,4)', f'--workdir={workdir / "mine"}']
+  assert run(main, CONFIG, *other) == 0
+  assert run(replicate, STUDY, CONFIG, f'--workdir={workdir}') == 0
+  (workdir / 'figures' / 'layers.png').unlink()
+  assert run(replicate, STUDY, CONFIG, f'--workdir={workdir}') == 0  # made again from the records
+  assert (workdir / 'figures' / 'layers.png').exists()

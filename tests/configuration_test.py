@@ -435,3 +435,14 @@ def test_any_override_loads_or_is_refused_in_one_line(overrides):
     assert len(str(error).splitlines()) == 1  # noqa: PT017 (either way is well)
   else:
     json.dumps(configuration.as_json(config), allow_nan=False)
+
+
+def test_another_schedule_replaces_the_one_of_the_file():
+  config = load(SMOKE, ['instruments.coherence.every=5'])
+  assert (config.instruments.coherence.every, config.instruments.coherence.per_decade) == (5, None)
+  config = load(SMOKE, ['evaluation.every=7'])
+  assert (config.evaluation.every, config.evaluation.per_decade) == (7, None)
+
+
+def test_none_unmounts_an_instrument():
+  assert set(load(SMOKE, ['instruments.coherence=none']).instruments) == {'noise_scale'}

@@ -8,7 +8,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 
 FLOORS = [
-  {'types', 'annotations', 'trees', 'rngs', 'schedules', 'settings', 'sharding', 'workdirs'},
+  {'types', 'trees', 'rngs', 'schedules', 'annotations'},
+  {'settings', 'sharding', 'workdirs'},
   {'tasks', 'models', 'losses', 'optimizers', 'gradients'},
   {'instruments', 'step', 'evaluate', 'members', 'checkpoints', 'records'},
   {'population', 'configuration', 'tables'},

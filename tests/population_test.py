@@ -4,11 +4,12 @@ import functools
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from research import settings
 from research.gradients import BatchCoupledError
-from research.instruments import INSTRUMENTS, mount
+from research.instruments import INSTRUMENTS, Instrument, mount
 from research.losses import make_losses
 from research.models import make_model
 from research.optimizers import make_optimizer
@@ -82,6 +83,31 @@ def test_any_number_of_devices_gives_the_same_numbers(model, n_devices):
   )
   assert population.mesh.devices.size == n_devices
   assert_same(run(population), reference(model), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize('on', ['probe', 'batch'])
+@pytest.mark.parametrize('n_devices', [1, 2, 8])
+def test_a_gradient_inside_an_instrument_is_that_of_the_whole_sample(n_devices, on, monkeypatch):
+  losses = make_losses(make_model(10, **MODELS['mlp']).apply)
+
+  def mean_gradient_norm():
+    def measure(params, batch):
+      return {'norm': optax.tree.norm(jax.grad(lambda p: losses(p, batch).mean())(params))}
+
+    return Instrument(measure=measure, price=lambda m: 1.0)
+
+  monkeypatch.setitem(INSTRUMENTS, 'mean_gradient_norm', mean_gradient_norm)
+  population = make_population(
+    size=1, n_devices=n_devices, instruments=('mean_gradient_norm', 'noise_scale'), on=on
+  )
+  state = population.init()
+  if on == 'probe':
+    metrics = population.measure(state, 0)
+    signal = metrics['noise/signal'] + metrics['noise/trace'] / 32
+    np.testing.assert_allclose(metrics['norm'], np.sqrt(signal), rtol=1e-4)
+  else:
+    _, metrics = population.step(state, 0)
+    np.testing.assert_allclose(metrics['batch/norm'], metrics['train/grad_norm'], rtol=1e-4)
 
 
 def test_eight_devices_share_three_members():
@@ -182,6 +208,36 @@ def test_evaluation_agrees_with_a_loop_over_examples():
     )
 
 
+def test_a_diverged_network_has_no_accuracy():
+  population = make_population(size=2)
+  state = population.init()
+
+  def diverged(x):
+    values = np.array(x)
+    values[1] = np.nan
+    return jax.device_put(values, x.sharding)
+
+  params = jax.tree.map(diverged, state.params)
+  metrics = population.evaluate(state.replace(params=params))
+  for name, values in metrics.items():
+    assert np.isfinite(values[0]), name
+    assert np.isnan(values[1]), name
+
+
+def test_padding_does_not_touch_a_batch_norm():
+  batch_norm = dict(name='resnet', depth=10, width=1, norm='batch')
+  population = make_population(batch_norm, size=1, instruments=())
+  state = population.init()
+  task, params = TASK(0.5), jax.tree.map(lambda x: x[0], state.params)
+  rows = [*range(40, 50), *range(10)]  # the last chunk of 20 is padded with the first examples
+  logits = population.model.apply(params, task.normalize(task.test.inputs[np.array(rows)]))
+  correct = (np.argmax(logits, 1) == task.test.labels[np.array(rows)])[:10].sum()
+  for rows in (range(20), range(20, 40)):
+    logits = population.model.apply(params, task.normalize(task.test.inputs[np.array(rows)]))
+    correct += (np.argmax(logits, 1) == task.test.labels[np.array(rows)]).sum()
+  np.testing.assert_allclose(population.evaluate(state)['test/accuracy'][0], correct / 50)
+
+
 def test_without_label_noise_there_are_no_groups():
   metrics = make_population(noise=0.0)
   assert set(metrics.evaluate(metrics.init())) == {
@@ -232,9 +288,9 @@ def test_coupled_examples_are_refused_under_gradient_instruments():
 
 
 def test_what_exceeds_its_set_is_refused():
-  with pytest.raises(ValueError, match=r'^probe\.size=.* exceeds the 50 examples'):
+  with pytest.raises(ValueError, match=r'^probe\.size=51 exceeds the 50 test examples'):
     make_population_with(probe=settings.Probe(size=51, split='test'))
-  with pytest.raises(ValueError, match=r'^training\.batch_size=97 exceeds the 96 examples'):
+  with pytest.raises(ValueError, match=r'^training\.batch_size=97 exceeds the 96 train examples'):
     make_population_with(batch_size=97)
 
 
@@ -257,4 +313,4 @@ def make_population_with(batch_size=16, probe=settings.Probe(size=32)):  # noqa:
 def test_convolutions_advance_one_after_another_on_the_cpu():
   image = TASK(0.0).normalize(TASK(0.0).train.inputs[:1])
   advance = {name: fastest_advance(make_model(10, **kw), image) for name, kw in MODELS.items()}
-  assert advance == {'mlp': 'vmap', 'cnn': 'scan', 'resnet': 'scan', 'vit': 'scan'}
+  assert advance == {'mlp': 'vmap', 'cnn': 'scan', 'resnet': 'scan', 'vit': 'vmap'}

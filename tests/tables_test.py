@@ -27,13 +27,25 @@ def test_columns_are_the_settings_that_differ_and_the_noise(tmp_path):
   make_run(tmp_path / 'just_begun', {'seed': 2}, steps=())
   table = load_runs(tmp_path)
   settings = ['extra', 'loop.t', 'model.widths', 'task.label_noise', 'task.name']
-  assert list(table.columns) == ['run', *settings, 'step', 'member', 'train/loss']
+  assert list(table.columns) == ['run', 'seed', *settings, 'step', 'member', 'train/loss']
+  assert list(table['seed'][:6]) == [1, 2, 3] * 2
   assert list(table['run']) == ['b'] * 6 + ['deep/a'] * 6
   assert list(table['member'][:6]) == [0, 1, 2] * 2
   assert list(table['step'][:6]) == [0] * 3 + [10] * 3
   assert set(table['model.widths']) == {(8,), (8, 8)}
   assert table['loop.t'].count() == 6
   assert list(table['train/loss'][:6]) == [0, 1, 2, 10, 11, 12]
+
+
+def test_a_network_counts_once(tmp_path):
+  """Runs of three members with seeds 0 and 1 share two networks; with 0 and 3, none."""
+  for name, seed in (('a', 0), ('b', 1), ('c', 3)):
+    config = {'seed': seed, 'task': {'label_noise': 0.0}}
+    make_run(tmp_path / name, config, n_members=3)
+  table = load_runs(tmp_path)
+  assert list(band(table[table['run'] != 'b'], 'train/loss', 'task.label_noise')['n']) == [6, 6]
+  with pytest.raises(ValueError, match='equal seed'):
+    band(table, 'train/loss', 'task.label_noise')
 
 
 def test_root_may_be_the_run_itself(tmp_path):

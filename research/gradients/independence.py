@@ -4,13 +4,16 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from research.types import Batch, Losses, Params
 
 COUPLED = (
   'the loss of one example depends on the other examples of its batch (train-mode BatchNorm, or a'
   ' contrastive loss), so examples have no gradients of their own; use a norm that sees one example'
-  " at a time (model.norm='group' or 'layer'), or measure without gradient instruments"
+  " at a time (model.norm='group' or 'layer'), or unmount each gradient instrument"
+  ' (instruments.NAME=none)'
 )
 
 
@@ -26,14 +29,15 @@ def check_independence(losses: Losses, params: Params, batch: Batch) -> None:
   train-mode BatchNorm on batches of one, exactly zero.
 
   The loss of the first example is compared in two companies: the first examples of the batch, and
-  the same with the last of them exchanged for another copy of the first.
+  copies of itself.
 
   Cost: two forward passes of at most eight examples, by one compiled program.
 
   Args:
     losses: `(params, batch) -> [B]`.
-    params: parameters of one network, concrete.
-    batch: at least two examples [B, ...], concrete; fewer cannot be coupled.
+    params: parameters of one network.
+    batch: at least two examples [B, ...]; fewer cannot be coupled. While params and batch are being
+      traced, arrays of their shapes, drawn at random, take their places.
 
   Raises:
     BatchCoupledError: the two losses differ.
@@ -41,14 +45,27 @@ def check_independence(losses: Losses, params: Params, batch: Batch) -> None:
   n = min(8, jax.tree.leaves(batch)[0].shape[0])
   if n < 2:
     return
-  evaluate = jax.jit(losses)
+  with jax.ensure_compile_time_eval():
+    params, examples = jax.tree.map(_concrete, (params, jax.tree.map(lambda x: x[:n], batch)))
+    evaluate = jax.jit(losses)
 
-  def first_loss(rows):
-    company = jax.tree.map(lambda x: jnp.asarray(x)[jnp.array(rows)], batch)
-    return float(evaluate(params, company)[0])
+    def first_loss(rows):
+      company = jax.tree.map(lambda x: jnp.asarray(x[np.array(rows)]), examples)
+      return float(evaluate(params, company)[0])
 
-  here, there = first_loss([*range(n)]), first_loss([*range(n - 1), 0])
+    here, there = first_loss([*range(n)]), first_loss([0] * n)
+
   if math.isnan(here) and math.isnan(there):
     return  # says nothing about dependence
   if not abs(here - there) <= 1e-5 * (1 + abs(here)):
     raise BatchCoupledError(COUPLED)
+
+
+def _concrete(x: jax.Array) -> np.ndarray:
+  """The array itself, or while it is traced a random one: normal numbers, and labels 0 and 1."""
+  if not isinstance(x, Tracer):
+    return np.asarray(x)
+  generator = np.random.default_rng(x.size)
+  if jnp.issubdtype(x.dtype, jnp.inexact):
+    return generator.normal(size=x.shape).astype(x.dtype)
+  return generator.integers(0, 2, x.shape).astype(x.dtype)

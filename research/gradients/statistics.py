@@ -14,7 +14,6 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.core import Tracer
 
 from research import sharding, trees
 from research.gradients.independence import check_independence
@@ -22,6 +21,7 @@ from research.types import Batch, Losses, Params
 
 # Bytes of per-example gradients alive at once. Small chunks stay in the processor's cache.
 CHUNK_BYTES = {'cpu': 8 << 20, 'gpu': 1 << 30, 'tpu': 1 << 30}
+EXACT = lax.Precision.HIGHEST  # GPUs and TPUs round float32 products to fewer bits by default
 GRAM_CHUNK_BYTES = {'cpu': 512 << 20, 'gpu': 4 << 30, 'tpu': 4 << 30}
 
 
@@ -64,8 +64,7 @@ def gradient_statistics(
       of the whole sample: [m] and [m, m] are gathered, means are averaged over devices.
 
   Raises:
-    BatchCoupledError: the loss of one example depends on others. Seen where parameters and batch are
-      concrete; under `jit`, call `check_independence` beforehand, as the training loop does.
+    BatchCoupledError: the loss of one example depends on others; under `jit`, while tracing.
     ValueError: the sample is empty, or chunk_size is not positive.
   """
   if chunk_size is not None and chunk_size < 1:
@@ -84,7 +83,10 @@ def gradient_statistics(
   def sums_of_chunk(params, examples):
     values, grads = per_example(params, examples)
     flat = jax.tree.map(lambda g: g.reshape(g.shape[0], -1), grads)
-    sq_norms = {name: jnp.einsum('cp,cp->c', g, g) for name, g in trees.named_leaves(flat).items()}
+    sq_norms = {
+      name: jnp.einsum('cp,cp->c', g, g, precision=EXACT)
+      for name, g in trees.named_leaves(flat).items()
+    }
     # ones @ G, never sum(G, axis=0): XLA's column sums are many times slower on the CPU.
     sums = {'grad': jax.tree.map(lambda g: _column_sums(g), flat)}
     if second_moment:
@@ -95,8 +97,7 @@ def gradient_statistics(
     m = jax.tree.leaves(batch)[0].shape[0]
     if m == 0:
       raise ValueError('gradient statistics of an empty sample')
-    if not any(isinstance(x, Tracer) for x in jax.tree.leaves((params, batch))):
-      check_independence(losses, params, batch)
+    check_independence(losses, params, batch)
     if axis is not None:
       params = sharding.vary(params, axis)
 
@@ -121,7 +122,7 @@ def gradient_statistics(
 
 
 def _column_sums(g: jax.Array) -> jax.Array:
-  return jnp.ones(g.shape[0], g.dtype) @ g
+  return jnp.matmul(jnp.ones(g.shape[0], g.dtype), g, precision=EXACT)
 
 
 def _chunk_that_fits(params: Params, m: int, budgets: dict[str, int]) -> int:
@@ -167,7 +168,8 @@ def _gram(grads_of: Callable, params: Params, rows: Batch, columns: Batch, chunk
 
   def products(a, b):
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    blocks = (x.reshape(x.shape[0], -1) @ y.reshape(y.shape[0], -1).T for x, y in pairs)
+    rows = lambda x: x.reshape(x.shape[0], -1)  # noqa: E731
+    blocks = (jnp.matmul(rows(x), rows(y).T, precision=EXACT) for x, y in pairs)
     return functools.reduce(jnp.add, blocks)
 
   if rows is columns and chunk >= jax.tree.leaves(rows)[0].shape[0]:

@@ -74,10 +74,7 @@ def g_vendi() -> GradientInstrument:
   def formula(stats: GradientStatistics) -> Metrics:
     cosines = _cosines(stats.gram)
     eigenvalues = jnp.linalg.eigvalsh(cosines / jnp.trace(cosines))
-    positive = eigenvalues > 1e-7
-    entropy = -jnp.sum(
-      jnp.where(positive, eigenvalues * jnp.log(jnp.where(positive, eigenvalues, 1)), 0)
-    )
+    entropy = jnp.sum(jax.scipy.special.entr(jnp.maximum(eigenvalues, 0.0)))
     return {'g_vendi/effective_number': jnp.exp(entropy), 'g_vendi/entropy': entropy}
 
   return GradientInstrument(formula=formula, price=_price, gram=True)
@@ -89,10 +86,10 @@ def _price(m: int) -> float:
 
 
 def _cosines(gram: jax.Array) -> jax.Array:
-  """Cosines [m, m]; 0 where a gradient is zero, also on the diagonal."""
+  """Cosines [m, m]; 0 where a gradient is zero, also on the diagonal; NaN where one is NaN."""
   norms = jnp.sqrt(jnp.diagonal(gram))
   products = norms[:, None] * norms[None, :]
-  return jnp.where(products > 0, gram / jnp.where(products > 0, products, 1.0), 0.0)
+  return jnp.where(products == 0, 0.0, gram / jnp.where(products == 0, 1.0, products))
 
 
 def _mean_over_pairs(values: jax.Array) -> jax.Array:
@@ -102,6 +99,6 @@ def _mean_over_pairs(values: jax.Array) -> jax.Array:
 
 def _min_over_pairs(values: jax.Array) -> jax.Array:
   m = values.shape[0]
-  return (
-    jnp.min(jnp.where(jnp.eye(m, dtype=bool), jnp.inf, values)) if m > 1 else jnp.nan * values[0, 0]
-  )
+  lowest = jnp.min(jnp.where(jnp.eye(m, dtype=bool), jnp.inf, values))
+  # XLA's minimum over a large array passes over NaNs on the CPU.
+  return jnp.where(jnp.isnan(values).any() | (m == 1), jnp.nan, lowest)

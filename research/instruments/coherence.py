@@ -10,8 +10,8 @@ For the gradients :math:`g_1, \dots, g_m` of a sample, with mean :math:`\bar g`:
 
 :math:`\alpha` is the loss drop of a small gradient step over the drop if each example could be
 stepped on alone. m-coherence, :math:`m\alpha`, counts the examples (itself included) that a step on
-one example helps. Both depend on m; :math:`\hat\alpha`, over distinct pairs, is the unbiased estimate
-of the coherence of the distribution, and the number to compare between sample sizes.
+one example helps. Both depend on m; :math:`\hat\alpha`, over distinct pairs, is the ratio of
+unbiased estimates of numerator and denominator, and the number to compare between sample sizes.
 """
 
 from typing import Any

@@ -44,7 +44,8 @@ def gsnr() -> GradientInstrument:
 
   Metrics: `gsnr/mean`, over the parameters whose gradient varies, and `gsnr/mean/<leaf>`. A parameter
   whose gradient is the same for every example (zero, of a dead unit) has no ratio and is left out;
-  where rounding cannot tell a variance from zero, likewise.
+  likewise one whose ratio is above about 2e6 / m, where rounding hides the variance. Without any
+  signal, r is about 1/m: compare it at equal m.
 
   Memory: the second moment of each coordinate, [P].
 
@@ -54,12 +55,13 @@ def gsnr() -> GradientInstrument:
   def formula(stats: GradientStatistics) -> Metrics:
     means = trees.named_leaves(stats.mean_grad)
     squares = trees.named_leaves(stats.second_moment)
+    rounding = 4 * jnp.finfo(jnp.float32).eps * stats.losses.size  # of a sum of m terms
     metrics: Metrics = {}
     totals, counts = [], []
     for name, mean in means.items():
       sq_mean = jnp.square(mean.astype(jnp.float32))
       variance = squares[name] - sq_mean
-      varies = variance > 1e-6 * squares[name]
+      varies = variance > rounding * squares[name]
       total = jnp.sum(jnp.where(varies, sq_mean / jnp.where(varies, variance, 1.0), 0.0))
       totals.append(total)
       counts.append(jnp.sum(varies))

@@ -1,7 +1,7 @@
 """The panel: which instruments are mounted on a run, when they are due, and their shared work."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import jax
@@ -44,12 +44,7 @@ def mount(
   Raises:
     ValueError: both are given, or one is out of range.
   """
-  if every is not None and per_decade is not None:
-    raise ValueError('every and per_decade exclude each other: set one of them to none')
-  if every is not None:
-    steps = schedules.every(every, total_steps)
-  else:
-    steps = schedules.log_spaced(10 if per_decade is None else per_decade, total_steps)
+  steps = schedules.due_steps(total_steps, every, per_decade)
   return Mounted(instrument=instrument, steps=steps, on=on)
 
 
@@ -122,7 +117,16 @@ def _statistics(instruments: list[GradientInstrument], losses: Losses, axis: str
 
 
 def _read(instruments: list[GradientInstrument], stats: GradientStatistics) -> Metrics:
-  return {name: value for it in instruments for name, value in it.formula(stats).items()}
+  return _merged(it.formula(stats) for it in instruments)
+
+
+def _merged(measured: Iterable[Metrics]) -> Metrics:
+  merged: Metrics = {}
+  for metrics in measured:
+    if twice := merged.keys() & metrics.keys():
+      raise ValueError(f'two instruments measure {", ".join(sorted(twice))}: rename one')
+    merged |= metrics
+  return merged
 
 
 def _measure_network(
@@ -130,8 +134,9 @@ def _measure_network(
 ) -> Metrics:
   """Instruments that are no formula on gradients see the whole batch, on every shard alike."""
   if instruments and axis is not None:
+    params = sharding.vary(params, axis)  # or a gradient that is taken inside is summed over shards
     batch = jax.tree.map(lambda x: lax.all_gather(x, axis, tiled=True), batch)
-  metrics = {name: value for it in instruments for name, value in it.measure(params, batch).items()}
+  metrics = _merged(it.measure(params, batch) for it in instruments)
   return metrics if axis is None else {k: _same_on_shards(v, axis) for k, v in metrics.items()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from research.studies.claim import Claim, Verdict
-from research.workdirs import read_json, write_json
+from research.workdirs import read_json, replace_file, write_json
 
 VERDICTS = {True: 'holds', False: 'FAILS', None: 'not measurable'}
 
@@ -46,7 +46,7 @@ def write_card(card: dict[str, Any], workdir: pathlib.Path) -> pathlib.Path:
   """Writes `card.json` and `card.md`; returns the path of the latter."""
   write_json(workdir / 'card.json', card)
   path = workdir / 'card.md'
-  path.write_text(as_markdown(card), encoding='utf-8')
+  replace_file(path, as_markdown(card))
   return path
 
 

@@ -18,6 +18,7 @@ from research.studies.claim import Claim, Verdict, exceeds, falls_below, weakest
 
 TITLE = 'Coherence of the gradients of real and random labels'
 CONFIG = 'configs/coherence/digits.py:cpu'
+INSTRUMENTS = ('coherence',)
 FIGURES = {'coherence': coherence.figure, 'layers': layers.figure}
 
 NOISE = 'task.label_noise'
@@ -52,8 +53,8 @@ def coherence_falls_with_label_noise(table: pd.DataFrame) -> Verdict:
 def random_labels_peak_in_mid_training(table: pd.DataFrame) -> Verdict:
   """With random labels, m-coherence rises in mid-training: while 30 to 90 % of them are fitted, after
   early training, it is above what it was from epoch 1 to 3, when the transient of the first steps is
-  over (ratio of the means, network by network)."""
-  random = _arm(table, 1.0)
+  over (ratio of the means, network by network; the windows are ours)."""
+  random = _arm(table, 1.0).sort_values(['member', 'step'])
   fitted = random['train/accuracy'].groupby(random['member']).ffill()
   between = (fitted > 0.3) & (fitted < 0.9) & (random['train/epoch'] > EARLY_EPOCHS)
   middle = _time_average(random[between])
@@ -166,5 +167,7 @@ def _trapezoid(steps: np.ndarray, values: np.ndarray) -> float:
 
 
 def _plus_minus(values: pd.Series, form: str) -> str:
-  stderr = values.std(ddof=1) / np.sqrt(values.count()) if values.count() > 1 else float('nan')
-  return f'{values.mean():{form}} ± {stderr:{form}}'
+  n = values.count()
+  if n < 2:
+    return f'{values.mean():{form}}' if n else '–'
+  return f'{values.mean():{form}} ± {values.std(ddof=1) / np.sqrt(n):{form}}'

@@ -8,13 +8,14 @@ cache.py        decoded datasets kept on disk
 """
 
 import re
+from typing import Any
 
 from research.tasks import digits, tfds
 from research.tasks.split import Split, channel_statistics
 from research.tasks.task import Task
 from research.tasks.tfds import MissingDataset
 
-__all__ = ['MissingDataset', 'Split', 'Task', 'make_task']
+__all__ = ['MissingDataset', 'Split', 'Task', 'make_task', 'n_examples']
 
 
 def make_task(
@@ -22,6 +23,7 @@ def make_task(
   *,
   label_noise: float = 0.0,
   shared_noise: bool = False,
+  noise_seed: int = 0,
   n_train: int | None = None,
   n_test: int | None = None,
   train_split: str = 'train',
@@ -34,6 +36,7 @@ def make_task(
     name: 'digits', or a TFDS dataset prepared as array_record: 'mnist', 'name/config'.
     label_noise: the fraction of train labels redrawn from all classes, in [0, 1].
     shared_noise: whether all seeds have the same noise, or each its own.
+    noise_seed: the seed of shared noise.
     n_train: how many train examples, the first of the split; None for all.
     n_test: how many test examples, likewise.
     train_split: a split, or part of one, as in 'train[:50000]'.
@@ -47,6 +50,8 @@ def make_task(
   """
   if not 0 <= label_noise <= 1:
     raise ValueError(f'label_noise must lie in [0, 1], not {label_noise}')
+  if noise_seed < 0:
+    raise ValueError(f'noise_seed must not be negative, not {noise_seed}')
   dataset = None if name == 'digits' else tfds.find(name, data_dir)
   sizes = dataset.splits if dataset else digits.SPLITS
   n_classes = dataset.n_classes if dataset else digits.N_CLASSES
@@ -59,7 +64,24 @@ def make_task(
 
   train, test = load(*train_rows), load(*test_rows)
   mean, std = channel_statistics(train.inputs)
-  return Task(name, train, test, n_classes, mean, std, label_noise, shared_noise)
+  return Task(name, train, test, n_classes, mean, std, label_noise, shared_noise, noise_seed)
+
+
+def n_examples(name: str = 'digits', **section: Any) -> dict[str, int]:
+  """How many train and test examples `make_task` of the same arguments has, from metadata alone.
+
+  Raises:
+    ValueError, MissingDataset: as `make_task` does.
+  """
+  splits = digits.SPLITS
+  if name != 'digits':
+    splits = tfds.find(name, section.get('data_dir')).splits
+  sizes = {}
+  for which in ('train', 'test'):
+    split, n = section.get(f'{which}_split', which), section.get(f'n_{which}')
+    rows = _rows(which, split, n, splits)[1]
+    sizes[which] = rows.stop - rows.start
+  return sizes
 
 
 def _rows(which: str, split: str, n: int | None, sizes: dict[str, int]) -> tuple[str, slice]:

@@ -33,6 +33,7 @@ class Task:
   std: np.ndarray  # [C] float32, likewise
   label_noise: float  # the fraction of train labels that are redrawn; test labels are clean
   shared_noise: bool  # whether all seeds have the same noise
+  noise_seed: int = 0  # of shared noise
 
   def __post_init__(self):
     shape, n_channels = self.train.inputs.shape[1:], self.train.inputs.shape[-1:]
@@ -114,7 +115,7 @@ class Task:
     @functools.lru_cache(max(1, CACHE_BYTES // (5 * len(self.train))))
     def noisy_labels(seed):
       name = 'shared_label_noise' if self.shared_noise else 'label_noise'
-      generator = named_generator(0 if self.shared_noise else seed, name)
+      generator = named_generator(self.noise_seed if self.shared_noise else seed, name)
       noisy = random_labels(self.train.labels, self.label_noise, self.n_classes, generator)
       return _read_only(noisy[0]), _read_only(noisy[1])
 

@@ -191,6 +191,29 @@ def test_refuses_a_batch_norm():
     gradient_statistics(losses)(jnp.ones((4, 3)), {'inputs': x})
 
 
+@pytest.mark.parametrize('transform', [jax.jit, jax.vmap, lambda f: jax.jit(jax.vmap(f))])
+def test_refuses_a_batch_norm_while_it_is_traced(transform):
+  def losses(params, batch):
+    h = batch['inputs'] @ params
+    return jnp.sum(jnp.square(h - h.mean(0, keepdims=True) - 1), axis=1)
+
+  params, x = jnp.ones((2, 4, 3)), jnp.ones((2, 6, 4))
+  if transform is jax.jit:
+    params, x = params[0], x[0]
+  with pytest.raises(BatchCoupledError, match='depends on the other examples'):
+    transform(gradient_statistics(losses))(params, {'inputs': x})
+
+
+def test_refuses_a_coupling_of_neighbours():
+  def losses(params, batch):
+    z = batch['inputs'] @ params
+    return jnp.square(z - jnp.roll(z, 1))
+
+  x = jax.random.normal(jax.random.key(0), (6, 4))
+  with pytest.raises(BatchCoupledError):
+    gradient_statistics(losses)(jnp.ones(4), {'inputs': x})
+
+
 def test_refuses_an_empty_sample_and_a_senseless_chunk():
   params, batch = mlp_problem()
   with pytest.raises(ValueError, match='empty sample'):

@@ -69,6 +69,10 @@ def test_zero_gradients_have_no_direction():
   assert metrics_of(stiffness, x)['stiffness/cosine'] == 0
 
 
+def test_all_zero_gradients_have_no_effective_number():
+  assert np.isnan(metrics_of(g_vendi, np.zeros((3, 2)))['g_vendi/effective_number'])
+
+
 def test_one_example_has_no_pairs():
   x = np.ones((1, 2))
   assert np.isnan(metrics_of(stiffness, x)['stiffness/cosine'])

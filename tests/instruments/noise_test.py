@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from research.gradients import gradient_statistics
 from research.instruments import gsnr, noise_scale
@@ -60,3 +61,13 @@ def test_gsnr_leaves_out_parameters_whose_gradient_does_not_vary():
   here = gsnr().formula(statistics(x, second_moment=True))['gsnr/mean']
   there = gsnr().formula(statistics(frozen, second_moment=True))['gsnr/mean']
   np.testing.assert_allclose(there, here, rtol=1e-4)
+
+
+@pytest.mark.parametrize('chunk_size', [None, 10, 100])
+@pytest.mark.parametrize('constant', [0.1, 0.3, 7.0])
+def test_gsnr_is_not_of_rounding(constant, chunk_size):
+  """A constant gradient has no variance; what the sum of 1,437 rounded squares leaves is none."""
+  x = np.random.default_rng(5).normal(size=(1437, 10))
+  x[:, 0] = constant
+  stats = statistics(x, second_moment=True, chunk_size=chunk_size)
+  assert gsnr().formula(stats)['gsnr/mean'] < 0.01

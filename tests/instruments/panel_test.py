@@ -103,6 +103,20 @@ def test_the_measured_step_gives_the_optimizer_the_same_gradient():
   )
 
 
+@pytest.mark.parametrize('name', INSTRUMENTS)
+def test_nan_in_nan_out(name):
+  losses, params, batch = problem()
+  it, broken = INSTRUMENTS[name](), jax.tree.map(lambda x: jnp.nan * x, params)
+  for value in jax.jit(make_measure([it], losses))(broken, batch).values():
+    assert np.isnan(value), name
+
+
+def test_two_metrics_of_one_name_are_refused():
+  losses, params, batch = problem()
+  with pytest.raises(ValueError, match='two instruments measure norm'):
+    make_measure([weight_norm(), weight_norm()], losses)(params, batch)
+
+
 def flops(function, *args):
   return jax.jit(function).lower(*args).compile().cost_analysis()['flops']
 

@@ -109,6 +109,7 @@ def test_every_keyword_is_annotated_exactly():
     'name': str,
     'label_noise': float,
     'shared_noise': bool,
+    'noise_seed': int,
     'n_train': int | None,
     'n_test': int | None,
     'train_split': str,
