@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from scipy import stats
 
@@ -60,7 +61,9 @@ def _hashable(value: Any) -> Any:
   return tuple(map(_hashable, value)) if isinstance(value, list | dict) else value
 
 
-def band(table: pd.DataFrame, metric: str, by: str | Sequence[str]) -> pd.DataFrame:
+def band(
+  table: pd.DataFrame, metric: str, by: str | Sequence[str], *, log: bool = False
+) -> pd.DataFrame:
   """The mean of a metric over members at each step, with a 95 % confidence band.
 
   The band is mean ± t stderr, with stderr = s / sqrt(n) over the n members (of all the runs that
@@ -71,6 +74,8 @@ def band(table: pd.DataFrame, metric: str, by: str | Sequence[str]) -> pd.DataFr
     table: from `load_runs` or `read_metrics`.
     metric: a column of it.
     by: columns of it whose values tell the curves apart.
+    log: whether to average logarithms: the geometric mean, and a band that is even on a log axis, for
+      what is positive and scatters by factors. Values that are not positive are left out.
 
   Returns:
     Columns: those of `by`, step, mean, stderr, low, high, n; sorted; no row where n = 0.
@@ -83,14 +88,20 @@ def band(table: pd.DataFrame, metric: str, by: str | Sequence[str]) -> pd.DataFr
   for name in [metric, *keys]:
     if name not in table:
       raise KeyError(f'no column {name!r}; there are {", ".join(table.columns)}')
-  measured = table[table[metric].notna()]
+  measured = table[table[metric] > 0] if log else table[table[metric].notna()]
   if 'seed' in measured and measured.duplicated([*keys, 'step', 'seed']).any():
     raise ValueError(
       f'networks of equal seed and equal {", ".join(keys)} are no independent sample: tell the runs'
       ' apart, or give them seeds as far apart as their populations are large'
     )
+  if log:
+    measured = measured.assign(**{metric: np.log(measured[metric])})
   groups = measured.groupby([*keys, 'step'], dropna=False)[metric]
   mean, stderr, n = groups.mean(), groups.sem(), groups.count()
   reach = stats.t.ppf(0.975, n - 1) * stderr
-  columns = {'mean': mean, 'stderr': stderr, 'low': mean - reach, 'high': mean + reach, 'n': n}
+  low, high = mean - reach, mean + reach
+  if log:
+    mean, low, high = np.exp(mean), np.exp(low), np.exp(high)
+    stderr = stderr * mean  # to first order
+  columns = {'mean': mean, 'stderr': stderr, 'low': low, 'high': high, 'n': n}
   return pd.DataFrame(columns).reset_index()

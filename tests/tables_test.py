@@ -103,3 +103,15 @@ def test_unknown_metric_lists_those_there_are():
   table = pd.DataFrame({'step': [0], 'member': 0, 'train/loss': 1.0})
   with pytest.raises(KeyError, match=r"no column 'loss'; there are .*train/loss"):
     band(table, 'loss', [])
+
+
+def test_a_band_of_logarithms_is_that_of_the_logarithms(tmp_path):
+  make_run(tmp_path / 'a', {'task': {'label_noise': 0.0}}, n_members=4)
+  table = load_runs(tmp_path)
+  table['train/loss'] += 1
+  logs = table.assign(**{'train/loss': np.log(table['train/loss'])})
+  here, there = (
+    band(t, 'train/loss', 'task.label_noise', log=log) for t, log in ((table, True), (logs, False))
+  )
+  for name in ('mean', 'low', 'high'):
+    np.testing.assert_allclose(np.log(here[name]), there[name])

@@ -17,8 +17,8 @@ METRICS = ['coherence/alpha', 'coherence/m_coherence', 'train/accuracy', 'test/a
 def figure(table: pd.DataFrame) -> style.Figure:
   r"""Three panels: coherence, accuracy on the labels trained on, accuracy on the test set.
 
-  Lines are means over members, bands their 95 % confidence intervals. The first panel has two
-  scales: at its left :math:`\alpha`, at its right m-coherence, :math:`m\alpha`.
+  Lines are means over members (geometric ones of coherence), bands their 95 % confidence intervals.
+  The first panel has two scales: at its left :math:`\alpha`, at its right m-coherence, :math:`m\alpha`.
 
   Args:
     table: from `tables.load_runs`; the runs differ in `task.label_noise` and their seeds only.

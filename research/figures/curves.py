@@ -51,9 +51,10 @@ def sample_size(table: pd.DataFrame) -> int:
 def draw(axes: Axes, table: pd.DataFrame, metric: str) -> dict[float, Line2D]:
   """Draws the mean over members, with its 95 % confidence band, for each label noise.
 
-  Set the scale and limits of y first: a band ends where the axis does, since on a log axis it must.
+  On a log axis the mean is the geometric one, and the band that of the logarithms. Set the scale and
+  limits of y first: a band ends where the axis does.
   """
-  curves = tables.band(table, metric, NOISE)
+  curves = tables.band(table, metric, NOISE, log=axes.get_yscale() == 'log')
   lines, (bottom, top) = {}, axes.get_ylim()
   for noise in curves[NOISE].dropna().unique().tolist():
     curve = curves[curves[NOISE] == noise]
@@ -67,7 +68,7 @@ def draw(axes: Axes, table: pd.DataFrame, metric: str) -> dict[float, Line2D]:
 
 def coherence_limits(table: pd.DataFrame, metrics: list[str], m: int) -> tuple[float, float]:
   """Limits of a log axis that hold 1/m and all means; of a band that is very wide, only a part."""
-  curves = pd.concat([tables.band(table, metric, NOISE) for metric in metrics])
+  curves = pd.concat([tables.band(table, metric, NOISE, log=True) for metric in metrics])
   means = curves['mean'][curves['mean'] > 0]
   bottom, top = min(means.min(), 1 / m), max(means.max(), 1 / m)
   return bottom / 1.4, 1.1 * min(max(top, curves['high'].max()), 2 * top)

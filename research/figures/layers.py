@@ -13,8 +13,8 @@ PREFIX = 'coherence/alpha/'
 def figure(table: pd.DataFrame) -> style.Figure:
   r"""One panel for each layer, as many as there are metrics `coherence/alpha/<layer>`.
 
-  Lines are means over members, bands their 95 % confidence intervals; dashed is :math:`1/m`, the
-  value of orthogonal gradients. Layers come in the order of their names and numbers.
+  Lines are geometric means over members, bands their 95 % confidence intervals; dashed is
+  :math:`1/m`, the value of orthogonal gradients. Layers come in the order of their names and numbers.
 
   Args:
     table: from `tables.load_runs`; the runs differ in `task.label_noise` and their seeds only.

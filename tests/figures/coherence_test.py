@@ -26,12 +26,17 @@ def test_panels_and_their_names(make_table):
   assert sorted(names) == ['50 % random', 'random labels', 'real labels']
 
 
+def log_mean(values):
+  return np.log(values).mean()
+
+
 def test_lines_are_the_means_over_members(make_table):
   table = make_table()
   for axes, metric in zip(coherence.figure(table).axes, PANELS, strict=True):
     for noise in (0.0, 0.5, 1.0):
       rows = table[table['task.label_noise'] == noise].dropna(subset=[metric])
-      means = rows.groupby('step')[metric].mean()
+      values = rows.groupby('step')[metric]
+      means = values.mean() if axes.get_yscale() == 'linear' else np.exp(values.agg(log_mean))
       drawn = line(axes, style.noise_label(noise))
       np.testing.assert_array_equal(drawn.get_xdata(), means.index)
       np.testing.assert_allclose(drawn.get_ydata(), means)
@@ -41,7 +46,7 @@ def test_lines_are_the_means_over_members(make_table):
 def test_bands_are_those_of_the_tables_where_they_fit(make_table):
   table = make_table(noises=(1.0,), n_members=50)
   axes = coherence.figure(table).axes[0]
-  curve = tables.band(table, 'coherence/alpha', 'task.label_noise')
+  curve = tables.band(table, 'coherence/alpha', 'task.label_noise', log=True)
   (band,) = axes.collections
   heights = band.get_paths()[0].vertices[:, 1]
   for edge in ('low', 'high'):

@@ -15,7 +15,7 @@ def test_one_panel_for_each_layer_in_order(make_table, n_layers, grid):
   assert (spec.nrows, spec.ncols) == grid
 
 
-def test_lines_are_the_means_of_the_layer(make_table):
+def test_lines_are_the_geometric_means_of_the_layer(make_table):
   table = make_table()
   for k, axes in enumerate(layers.figure(table).axes):
     orthogonal, *lines = axes.lines
@@ -23,7 +23,8 @@ def test_lines_are_the_means_of_the_layer(make_table):
     assert len(axes.collections) == 3
     for noise, line in zip((0.0, 0.5, 1.0), lines, strict=True):
       rows = table[table['task.label_noise'] == noise]
-      means = rows.groupby('step')[f'coherence/alpha/Dense_{k}'].mean().dropna()
+      values = np.log(rows[f'coherence/alpha/Dense_{k}'])
+      means = np.exp(values.groupby(rows['step']).mean().dropna())
       np.testing.assert_array_equal(line.get_xdata(), means.index)
       np.testing.assert_allclose(line.get_ydata(), means)
       assert line.get_color() == style.noise_color(noise)
