@@ -1,9 +1,14 @@
 """Gradient coherence of real, half random and random labels: part of CIFAR-10, a CNN.
 
-CPU-SHOWS
+Two of the five training batches of CIFAR-10, and its first 1,000 test images (split `test1k`): an
+accuracy on these has a standard error of 1.5 points, and none compares with published numbers. What
+it shows: a CNN's gradients stay coherent for long on real labels, and random ones have a high hump.
 
 :smoke  2 networks, 10 steps on 128 images; seconds. For tests.
-:cpu    CPU-CIFAR
+:cpu    3 CNNs 32-64-64, n = 2,000, m = 500, 3,000 steps of 64; the three runs of `sweep()` take 27
+        minutes together on 2 busy CPU cores. Expect 49 % on test1k with real labels, m-coherence
+        over the first three epochs of 5.1 (real), 2.7 and 1.9 (random), and a hump of 20 (real) and
+        12 (random): three networks are too few to show the claims.
 :full   8 WideResNets 16-4 with GroupNorm, 20,000 images, 80,000 steps of 128, no augmentation, no
         weight decay; m = 10,000. For a GPU; not run yet.
 """

