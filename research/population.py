@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding
 
-from research import rngs, settings, sharding
+from research import rngs, settings, sharding, trees
 from research.evaluate import make_evaluate
 from research.gradients import COUPLED, BatchCoupledError, check_independence
 from research.instruments import GradientInstrument, Mounted, due, make_gradient, make_measure
@@ -230,14 +230,16 @@ class Population:
 
 
 def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']:
-  """How members advance fastest: together, but one after another for convolutions on the CPU.
+  """How members advance fastest: together, but on the CPU one after another if examples are large.
 
-  Measured in `benchmarks/population.py`; LOG.md holds the figures. A parameter of four dimensions
-  is taken for a convolution's kernel.
+  Images under convolutions, or sequences under attention, fill the cores with one member, and more at
+  once overflow the caches. Such networks are known by a kernel of four dimensions, or a norm's scale.
+  Measured in `benchmarks/population.py`; LOG.md holds the figures.
   """
   params = jax.eval_shape(model.init, jax.random.key(0), example)
-  convolves = any(leaf.ndim == 4 for leaf in jax.tree.leaves(params))
-  return 'scan' if convolves and jax.default_backend() == 'cpu' else 'vmap'
+  leaves = trees.named_leaves(params).items()
+  large = any(leaf.ndim == 4 or name.endswith('/scale') for name, leaf in leaves)
+  return 'scan' if large and jax.default_backend() == 'cpu' else 'vmap'
 
 
 def check_sizes(batch_size: int, probe: settings.Probe, n_train: int, n_test: int) -> None:
