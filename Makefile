@@ -19,7 +19,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --warnings
 
-## the tests that take minutes: the long kill drill, training to interpolation
+## the tests that take minutes: the long kill drill
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow
 

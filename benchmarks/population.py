@@ -101,12 +101,11 @@ def main():
       lax = {**model, 'convolution': 'lax'}
       variants['one network, lax'] = stepper(make_population(lax, shape, batch_size, size=1))
       variants['vmap, lax'] = stepper(make_population(lax, shape, batch_size, advance='vmap'))
-    best = 'scan' if model['name'] in ('cnn', 'resnet') else 'vmap'
-    measured = make_population(model, shape, batch_size, advance=best, on='batch')
-    variants['coherence on the batch'] = stepper(measured)
-    variants['coherence of 256'] = measurer(
-      make_population(model, shape, batch_size, advance=best, on='probe')
-    )
+    for title_of, call, on in (
+      ('coherence on the batch', stepper, 'batch'),
+      ('coherence of 256', measurer, 'probe'),
+    ):
+      variants[title_of] = call(make_population(model, shape, batch_size, advance='auto', on=on))
     ms = medians(variants)
     print(f'\n{title}')
     for name, value in ms.items():

@@ -2,7 +2,7 @@
 
 Networks that fit real labels do so by steps that help many examples at once; networks that fit random
 labels, by steps that help hardly more than one. Early training is the first three epochs, without
-the initialization itself, where labels have not been seen yet; means are over the steps measured.
+the initialization itself, where labels have not been seen yet; means over it are means over time.
 
 Networks of equal seed start alike and see the examples in the same order, so they are compared in
 pairs. Errors are over seeds: they say nothing about other datasets or other networks.
