@@ -192,7 +192,8 @@ def _checksums(directory: Path) -> Iterator[str]:
 def _damage(directory: Path) -> str | None:
   """What is wrong with a step, or None."""
   try:
-    expected = set((directory / MANIFEST).read_text(errors='replace').splitlines())
+    manifest = (directory / MANIFEST).read_bytes().decode(errors='replace')
+    expected = set(manifest.removesuffix('\n').split('\n'))
     wrong = sorted(line[66:] for line in expected.symmetric_difference(_checksums(directory)))
   except OSError as error:
     return str(error)

@@ -90,14 +90,16 @@ def test_donated_buffers_are_safe(tmp_path):
   np.testing.assert_array_equal(restored['x'], expected)
 
 
-def flip(path):
+def flip(path, position=None):
   data = bytearray(path.read_bytes())
-  data[len(data) // 2] ^= 1
+  data[len(data) // 2 if position is None else position] ^= 1
   path.write_bytes(data)
 
 
 def largest(step):
-  return max((p for p in step.rglob('*') if p.is_file()), key=lambda p: p.stat().st_size)
+  return max(
+    (p for p in (step / 'state').rglob('*') if p.is_file()), key=lambda p: p.stat().st_size
+  )
 
 
 DAMAGES = {
@@ -107,7 +109,10 @@ DAMAGES = {
   'metadata lost': lambda step: (step / 'state' / '_METADATA').unlink(),
   'manifest lost': lambda step: (step / 'SHA256SUMS').unlink(),
   'manifest emptied': lambda step: (step / 'SHA256SUMS').write_text(''),
-  'manifest flipped': lambda step: flip(step / 'SHA256SUMS'),
+  'manifest flipped': lambda step: flip(step / 'SHA256SUMS', 0),
+  'end of line flipped': lambda step: flip(
+    step / 'SHA256SUMS', (step / 'SHA256SUMS').read_bytes().index(b'\n')
+  ),
   'emptied': lambda step: [shutil.rmtree(step), step.mkdir()],
 }
 
