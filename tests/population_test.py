@@ -94,7 +94,7 @@ def test_a_gradient_inside_an_instrument_is_that_of_the_whole_sample(n_devices, 
     def measure(params, batch):
       return {'norm': optax.tree.norm(jax.grad(lambda p: losses(p, batch).mean())(params))}
 
-    return Instrument(measure=measure, price=lambda m: 1.0)
+    return Instrument(measure=measure, price=1.0)
 
   monkeypatch.setitem(INSTRUMENTS, 'mean_gradient_norm', mean_gradient_norm)
   population = make_population(

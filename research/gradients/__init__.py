@@ -9,6 +9,7 @@ r"""Exact statistics of the gradients of each example, for any losses function.
 Every gradient instrument (coherence, noise scale, stiffness, ...) is a formula on these statistics.
 """
 
+from research.gradients.gram import cross_gram
 from research.gradients.independence import COUPLED, BatchCoupledError, check_independence
 from research.gradients.mean import mean_gradient
 from research.gradients.statistics import GradientStatistics, gradient_statistics
@@ -18,6 +19,7 @@ __all__ = [
   'BatchCoupledError',
   'GradientStatistics',
   'check_independence',
+  'cross_gram',
   'gradient_statistics',
   'mean_gradient',
 ]

@@ -57,7 +57,7 @@ def coherence(*, per_layer: bool = True) -> GradientInstrument:
         metrics |= _ratios(over[layer], under[layer], stats.losses.size, f'/{layer}')
     return metrics
 
-  return GradientInstrument(formula=formula, price=lambda m: 1.5)
+  return GradientInstrument(formula=formula, price=1.0)
 
 
 def _ratios(sq_mean: Any, mean_sq: Any, m: int, suffix: str) -> Metrics:

@@ -18,11 +18,11 @@ class Instrument:
 
   Attributes:
     measure: pure; sees the whole sample, also where the sample is sharded.
-    price: of the number of examples m: flops of one call, in gradients of their mean loss.
+    price: flops of one call, in gradients of the mean loss of the same examples.
   """
 
   measure: Measure
-  price: Callable[[int], float]
+  price: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,13 +31,13 @@ class GradientInstrument:
 
   Attributes:
     formula: `GradientStatistics -> {name: array}`; pure.
-    price: of the number of examples m: flops of one call with its statistics, in gradients of their
-      mean loss.
+    price: flops of one call with its statistics, in gradients of the mean loss of the same m
+      examples, where layers are dense and 2 m wide. The Gram matrix costs less of wider layers.
     gram: whether the formula reads the Gram matrix (memory [m, m]).
     second_moment: whether it reads the second moment of each coordinate (memory [P]).
   """
 
   formula: Callable[[GradientStatistics], Metrics]
-  price: Callable[[int], float]
+  price: float
   gram: bool = False
   second_moment: bool = False

@@ -34,7 +34,7 @@ def noise_scale() -> GradientInstrument:
     scale = jnp.where(signal > 0, trace / signal, jnp.nan)
     return {'noise/scale': scale, 'noise/trace': trace, 'noise/signal': signal}
 
-  return GradientInstrument(formula=formula, price=lambda m: 1.5)
+  return GradientInstrument(formula=formula, price=1.0)
 
 
 def gsnr() -> GradientInstrument:
@@ -68,7 +68,7 @@ def gsnr() -> GradientInstrument:
       metrics[f'gsnr/mean/{name}'] = total / counts[-1]
     return {'gsnr/mean': sum(totals) / sum(counts), **metrics}
 
-  return GradientInstrument(formula=formula, price=lambda m: 2.0, second_moment=True)
+  return GradientInstrument(formula=formula, price=1.5, second_moment=True)
 
 
 def _float32(tree) -> list[jax.Array]:

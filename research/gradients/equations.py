@@ -1,0 +1,50 @@
+"""What is known of JAX's primitives: their names, all of them in this file, and how to evaluate one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+
+REMATS = {'remat', 'remat2', 'checkpoint'}
+CALLS = {'jit', 'pjit', 'closed_call', 'core_call', *REMATS}
+
+# Every entry of the result is an entry of the operand, and none appears twice.
+REARRANGEMENTS = {'reshape', 'transpose', 'squeeze', 'expand_dims', 'slice', 'split', 'rev', 'copy'}
+
+# Entry by entry; operands have the shape of the result, or are scalars.
+ELEMENTWISE = {
+  *('abs', 'acos', 'acosh', 'add', 'add_any', 'and', 'asin', 'asinh', 'atan', 'atan2', 'atanh'),
+  *('cbrt', 'ceil', 'clamp', 'convert_element_type', 'copy', 'cos', 'cosh', 'digamma', 'div', 'eq'),
+  *('erf', 'erf_inv', 'erfc', 'exp', 'exp2', 'expm1', 'floor', 'ge', 'gt', 'integer_pow'),
+  *(
+    'is_finite',
+    'le',
+    'lgamma',
+    'log',
+    'log1p',
+    'logistic',
+    'lt',
+    'max',
+    'min',
+    'mul',
+    'ne',
+    'neg',
+  ),
+  *('nextafter', 'not', 'or', 'pow', 'reduce_precision', 'rem', 'round', 'rsqrt', 'select_n'),
+  *('sign', 'sin', 'sinh', 'sqrt', 'square', 'stop_gradient', 'sub', 'tan', 'tanh', 'xor'),
+}
+REDUCTIONS = {'reduce_sum', 'reduce_max', 'reduce_min', 'reduce_prod', 'reduce_and', 'reduce_or'}
+
+
+def inner(equation: JaxprEqn) -> tuple[Jaxpr, Sequence[Any]]:
+  """The program inside of a call or a scan, and its constants."""
+  jaxpr = equation.params['jaxpr' if 'jaxpr' in equation.params else 'call_jaxpr']
+  return (jaxpr.jaxpr, jaxpr.consts) if isinstance(jaxpr, ClosedJaxpr) else (jaxpr, ())
+
+
+def bind(equation: JaxprEqn, operands: Sequence[Any], **changed: Any) -> list[Any]:
+  """Evaluates one equation, some of its parameters changed."""
+  with equation.ctx.manager:
+    parameters = equation.primitive.get_bind_params(equation.params) | changed
+    results = equation.primitive.bind(*operands, **parameters)
+  return list(results) if equation.primitive.multiple_results else [results]

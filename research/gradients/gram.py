@@ -1,0 +1,91 @@
+r"""Gram matrices of samples, or between two samples, too large to be measured in one pass."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from research.gradients import groups
+from research.gradients.chunks import even, n_examples, sum_over_chunks
+from research.gradients.independence import check_independence
+from research.gradients.plan import Plan, make_plan
+from research.gradients.taps import forward_and_backward
+from research.types import Batch, Losses, Params
+
+# Bytes of what is emitted in one pass.
+PASS_BYTES = {'cpu': 4 << 30, 'gpu': 32 << 30, 'tpu': 8 << 30}
+
+
+def cross_gram(
+  losses: Losses, *, per_layer: bool = False, chunk_size: int | None = None
+) -> Callable[[Params, Batch, Batch], Any]:
+  r"""Inner products of the gradients of two batches: `(params, rows, columns) -> [m, n]`.
+
+  .. math:: K_{ij} = \langle \nabla_\theta \ell(x_i), \nabla_\theta \ell(x'_j) \rangle
+
+  of rows x (say, test examples) and columns x' (say, training examples). Neither are ever held as
+  gradients of the whole network.
+
+  Cost: one pass over the rows, and for each chunk of them one over the columns.
+
+  Args:
+    losses: `(params, batch) -> [B]`.
+    per_layer: whether to return `{leaf path: [m, n]}` instead of their sum.
+    chunk_size: examples in one pass; None takes as many as memory allows. It changes no result.
+
+  Raises:
+    BatchCoupledError, ValueError, TypeError: as `gradient_statistics` does.
+  """
+  if chunk_size is not None and chunk_size < 1:
+    raise ValueError(f'chunk_size must be at least 1, not {chunk_size}')
+
+  def products(params: Params, rows: Batch, columns: Batch) -> Any:
+    m, n = n_examples(rows), n_examples(columns)
+    if not m or not n:
+      raise ValueError('gradient statistics of an empty sample')
+    check_independence(losses, params, rows if m >= n else columns)
+    plan = make_plan(losses, params, rows)
+    chunk = chunk_size or chunk_that_fits(plan, max(m, n))
+    grams = gram_by_chunks(plan, params, rows, columns, chunk)
+    return grams if per_layer else functools.reduce(jnp.add, grams.values())
+
+  return products
+
+
+def gram_by_chunks(
+  plan: Plan, params: Params, rows: Batch, columns: Batch, chunk: int
+) -> dict[str, jax.Array]:
+  """`{leaf path: [m, n]}` by blocks, of leaves that are used; a block's columns are computed anew."""
+  leaves = jax.tree.leaves(params)
+
+  def emissions_of(examples):
+    return forward_and_backward(plan.program, leaves, jax.tree.leaves(examples))[1]
+
+  def some_rows(examples):
+    of_rows = emissions_of(examples)
+
+    def some_columns(examples):
+      of_columns = emissions_of(examples)
+      grams: dict[str, Any] = {}
+      for group in plan.groups:
+        name = plan.names[group.leaf]
+        grams[name] = grams.get(name, 0.0) + groups.gram_between(group, of_columns, of_rows)
+      return (), grams
+
+    _, grams = sum_over_chunks(some_columns, columns, even(n_examples(columns), chunk))
+    return (), jax.tree.map(jnp.transpose, grams)
+
+  return sum_over_chunks(some_rows, rows, even(n_examples(rows), chunk))[1]
+
+
+def all_examples(rows: Any, axis: str) -> Any:
+  """Inside `shard_map`: the rows of all devices."""
+  return jax.tree.map(lambda x: lax.all_gather(x, axis, tiled=True), rows)
+
+
+def chunk_that_fits(plan: Plan, m: int) -> int:
+  budget = PASS_BYTES.get(jax.default_backend(), PASS_BYTES['gpu'])
+  return even(m, budget // max(1, plan.bytes_per_example()))
