@@ -42,6 +42,22 @@ def inner(equation: JaxprEqn) -> tuple[Jaxpr, Sequence[Any]]:
   return (jaxpr.jaxpr, jaxpr.consts) if isinstance(jaxpr, ClosedJaxpr) else (jaxpr, ())
 
 
+def parts_of_scan(equation: JaxprEqn) -> tuple[int, int]:
+  """How many operands of a scan are constants, and how many are carried.
+
+  Told by their ranks, since the parameters that say so are not those of every version of JAX: what
+  is scanned over has one axis more outside than inside.
+  """
+  jaxpr, _ = inner(equation)
+
+  def same_rank(outside, inside):
+    pairs = zip(outside, inside, strict=True)
+    return sum(len(o.aval.shape) == len(i.aval.shape) for o, i in pairs)
+
+  n_carry = same_rank(equation.outvars, jaxpr.outvars)
+  return same_rank(equation.invars, jaxpr.invars) - n_carry, n_carry
+
+
 def bind(equation: JaxprEqn, operands: Sequence[Any], **changed: Any) -> list[Any]:
   """Evaluates one equation, some of its parameters changed."""
   with equation.ctx.manager:

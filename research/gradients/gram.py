@@ -11,12 +11,9 @@ from jax import lax
 from research.gradients import groups
 from research.gradients.chunks import even, n_examples, sum_over_chunks
 from research.gradients.independence import check_independence
+from research.gradients.passes import emissions_of, largest_chunk
 from research.gradients.plan import Plan, make_plan
-from research.gradients.taps import forward_and_backward
 from research.types import Batch, Losses, Params
-
-# Bytes of what is emitted in one pass.
-PASS_BYTES = {'cpu': 4 << 30, 'gpu': 32 << 30, 'tpu': 8 << 30}
 
 
 def cross_gram(
@@ -48,7 +45,7 @@ def cross_gram(
       raise ValueError('gradient statistics of an empty sample')
     check_independence(losses, params, rows if m >= n else columns)
     plan = make_plan(losses, params, rows)
-    chunk = chunk_size or chunk_that_fits(plan, max(m, n))
+    chunk = chunk_size or largest_chunk(plan, max(m, n))
     grams = gram_by_chunks(plan, params, rows, columns, chunk)
     return grams if per_layer else functools.reduce(jnp.add, grams.values())
 
@@ -59,16 +56,12 @@ def gram_by_chunks(
   plan: Plan, params: Params, rows: Batch, columns: Batch, chunk: int
 ) -> dict[str, jax.Array]:
   """`{leaf path: [m, n]}` by blocks, of leaves that are used; a block's columns are computed anew."""
-  leaves = jax.tree.leaves(params)
-
-  def emissions_of(examples):
-    return forward_and_backward(plan.program, leaves, jax.tree.leaves(examples))[1]
 
   def some_rows(examples):
-    of_rows = emissions_of(examples)
+    _, of_rows = emissions_of(plan, params, examples)
 
     def some_columns(examples):
-      of_columns = emissions_of(examples)
+      _, of_columns = emissions_of(plan, params, examples)
       grams: dict[str, Any] = {}
       for group in plan.groups:
         name = plan.names[group.leaf]
@@ -84,8 +77,3 @@ def gram_by_chunks(
 def all_examples(rows: Any, axis: str) -> Any:
   """Inside `shard_map`: the rows of all devices."""
   return jax.tree.map(lambda x: lax.all_gather(x, axis, tiled=True), rows)
-
-
-def chunk_that_fits(plan: Plan, m: int) -> int:
-  budget = PASS_BYTES.get(jax.default_backend(), PASS_BYTES['gpu'])
-  return even(m, budget // max(1, plan.bytes_per_example()))

@@ -31,7 +31,7 @@ CHUNK_BYTES = {'cpu': 4 << 20, 'gpu': 512 << 20, 'tpu': 512 << 20}
 BLOCK_BYTES = {'cpu': 16 << 20, 'gpu': 2 << 30, 'tpu': 2 << 30}
 BLOCK_BYTES_OF_PATCHES = {'cpu': 512 << 20, 'gpu': 8 << 30, 'tpu': 4 << 30}
 # To form a gradient of C x F entries takes memory traffic worth this many products an entry.
-TRAFFIC = {'product': 16, 'convolution': 1, 'rows': 16}
+TRAFFIC = {'product': 16, 'convolution': 1, 'look-up': 16}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research import sharding, trees
-from research.gradients.factors import Term, make_term, view_of
+from research.gradients.factors import Term, make_term
 from research.gradients.sites import Path, Program, Site, find_sites, path_of_copies
 from research.gradients.unit_axes import without_unit_axes
 from research.types import Losses, Params
@@ -51,7 +51,7 @@ class Group:
     """The entries of an array like the leaf, [B, C, F]."""
     if not self.terms:
       return leaf.reshape(self.shape)
-    return self.terms[0].from_operand(view_of(self.terms[0].site.view, leaf))
+    return self.terms[0].entries(leaf)
 
   def to_leaf(self, entries: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """The transpose of `from_leaf`: entries [B, C, F] in their places, and 0 elsewhere."""
@@ -68,12 +68,14 @@ class Plan:
     groups: disjoint, in the order of the leaves; a leaf in none of them has no gradient.
     names: the paths of the leaves.
     shapes: the shapes of the leaves.
+    n_examples: in the sample that was traced.
   """
 
   program: Program
   groups: list[Group]
   names: list[str]
   shapes: list[tuple[int, ...]]
+  n_examples: int
 
   def bytes_per_example(self) -> int:
     """What one example emits, in float32."""
@@ -102,7 +104,7 @@ def make_plan(losses: Losses, params: Params, batch: Any) -> Plan:
     program = find_sites(closed, len(leaves), copied)
     groups, overlapping = _find_groups(program, shapes)
     if not overlapping:
-      return Plan(program, groups, names, shapes)
+      return Plan(program, groups, names, shapes, examples[0].shape[0])
     copied = program.copied | dict.fromkeys(overlapping, OVERLAP)
 
 
@@ -151,4 +153,4 @@ def _entries(term: Term, shape: tuple[int, ...]) -> np.ndarray:
   """The places in the leaf of what the factors of a term are about, [B, C, F]."""
   with jax.ensure_compile_time_eval():
     places = jnp.arange(math.prod(shape)).reshape(shape)
-    return np.asarray(term.from_operand(view_of(term.site.view, places)))
+    return np.asarray(term.entries(places))

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
-from research.gradients.equations import CALLS, REARRANGEMENTS, inner
+from research.gradients.equations import CALLS, REARRANGEMENTS, inner, parts_of_scan
 
 INDEX_LIMIT = 2**24  # row indices travel as float32
 
@@ -103,12 +103,14 @@ class Program:
     sites: the sites of factored leaves, by path.
     copied: why, for each copied leaf.
     n_leaves: leaves of params.
+    convolves_elsewhere: whether there are convolutions that are no sites.
   """
 
   closed: ClosedJaxpr
   sites: dict[Path, Site]
   copied: dict[int, str]
   n_leaves: int
+  convolves_elsewhere: bool
 
 
 def find_sites(closed: ClosedJaxpr, n_leaves: int, copied: dict[int, str] | None = None) -> Program:
@@ -124,7 +126,8 @@ def find_sites(closed: ClosedJaxpr, n_leaves: int, copied: dict[int, str] | None
     arguments += [DATA] * (len(closed.jaxpr.invars) - n_leaves)
     search.visit(closed.jaxpr, arguments, ())
     if search.copied.keys() == copied.keys():
-      return Program(closed, {site.path: site for site in search.sites}, copied, n_leaves)
+      sites = {site.path: site for site in search.sites}
+      return Program(closed, sites, copied, n_leaves, search.convolves_elsewhere)
     copied = search.copied  # what is data now may meet other leaves
 
 
@@ -139,6 +142,7 @@ class _Search:
   def __init__(self, copied: dict[int, str]):
     self.sites: list[Site] = []
     self.copied = copied
+    self.convolves_elsewhere = False
 
   def visit(self, jaxpr: Jaxpr, arguments: Sequence[Any], path: Path) -> list[Any]:
     values: dict[Any, Any] = dict.fromkeys(jaxpr.constvars, CONSTANT)
@@ -158,6 +162,7 @@ class _Search:
     views = [operand for operand in operands if isinstance(operand, View)]
     kind = DATA if DATA in operands else CONSTANT
     if not views:
+      self.convolves_elsewhere |= name == 'conv_general_dilated'
       return [kind] * n
     if name == 'stop_gradient' or not any(map(_is_inexact, equation.outvars)):
       return [kind] * n  # no gradient goes back through it
@@ -175,7 +180,7 @@ class _Search:
     return [DATA] * n
 
   def _scan(self, equation: JaxprEqn, operands: list[Any], path: Path) -> list[Any]:
-    n_consts, n_carry = equation.params['num_consts'], equation.params['num_carry']
+    n_consts, n_carry = parts_of_scan(equation)
     length = equation.params['length']
     arguments = []
     for i, operand in enumerate(operands):
@@ -248,7 +253,7 @@ def _site_rule(equation: JaxprEqn, operands: list[Any]) -> tuple[str, int, View]
   if name == 'conv_general_dilated' and i == 1 and equation.params['batch_group_count'] == 1:
     return 'convolution', i, view
   if name == 'gather' and i == 0 and _looks_up_rows(equation):
-    return ('rows', i, view) if not any(scan.sliced for scan in view.scans) else None
+    return ('look-up', i, view) if not any(scan.sliced for scan in view.scans) else None
   return None
 
 

@@ -19,11 +19,11 @@ from jax import lax
 from research import sharding
 from research.gradients import groups, projections
 from research.gradients.chunks import even, n_examples, sum_over_chunks
-from research.gradients.gram import all_examples, chunk_that_fits, gram_by_chunks
+from research.gradients.gram import all_examples, gram_by_chunks
 from research.gradients.groups import Wanted
 from research.gradients.independence import check_independence
+from research.gradients.passes import emissions_of, largest_chunk, quick_chunk
 from research.gradients.plan import Plan, make_plan
-from research.gradients.taps import forward_and_backward
 from research.types import Batch, Losses, Params
 
 
@@ -111,7 +111,9 @@ def gradient_statistics(
     if axis is not None:
       params = sharding.vary(params, axis)
     plan = make_plan(losses, params, batch)
-    chunk = chunk_size or chunk_that_fits(plan, m)
+    chunk = chunk_size or largest_chunk(plan, m)
+    if chunk_size is None and not gram:
+      chunk = min(chunk, quick_chunk(plan, m))
     here = wanted if chunk >= m else Wanted(second_moment=second_moment)
 
     def one_pass(examples):
@@ -160,7 +162,7 @@ def _measure(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   """One pass: sums over examples, a list of arrays like the leaves, and rows [c, ...]."""
   leaves, c = jax.tree.leaves(params), n_examples(examples)
-  losses, emissions = forward_and_backward(plan.program, leaves, jax.tree.leaves(examples))
+  losses, emissions = emissions_of(plan, params, examples)
   gather = functools.partial(all_examples, axis=axis) if axis is not None else None
   key = jax.random.key(sketch_seed)
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from research import sharding
+from research.gradients import lookups
+from research.gradients.convolutions import convolve
 from research.gradients.equations import CALLS, REMATS, bind, inner
 from research.gradients.sites import Path, Program, Site, path_of_copies
 from research.gradients.unit_axes import scan_again
@@ -25,9 +26,17 @@ Emissions = dict[Path, Any]
 
 
 def forward_and_backward(
-  program: Program, leaves: Sequence[jax.Array], examples: Sequence[jax.Array]
+  program: Program,
+  leaves: Sequence[jax.Array],
+  examples: Sequence[jax.Array],
+  by_patches: bool = False,
 ) -> tuple[jax.Array, Emissions]:
-  """The losses [m] of a batch, and what its sites and copied leaves emit."""
+  """The losses [m] of a batch, and what its sites and copied leaves emit.
+
+  Args:
+    by_patches: whether convolutions are computed as products of patches and kernels. On a CPU, XLA's
+      own lose their threads inside of a loop, and are up to 40 times slower there.
+  """
   m = examples[0].shape[0]
 
   def zeros(shape, dtype):
@@ -43,7 +52,7 @@ def forward_and_backward(
 
   def loss(own, dummies, example):
     parameters = [own[i] if i in own else leaves[i] for i in range(program.n_leaves)]
-    run = _Run(program, dummies)
+    run = _Run(program, dummies, by_patches)
     return run(program.closed.jaxpr, program.closed.consts, [*parameters, *example], ())[0]
 
   def losses(copies, dummies):
@@ -57,9 +66,10 @@ def forward_and_backward(
 class _Run:
   """Evaluates a program of one example, with a tap at each site."""
 
-  def __init__(self, program: Program, dummies: dict[Path, Any]):
+  def __init__(self, program: Program, dummies: dict[Path, Any], by_patches: bool):
     self.program = program
     self.dummies = dummies
+    self.by_patches = by_patches
 
   def __call__(
     self, jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any], path: Path
@@ -80,7 +90,10 @@ class _Run:
     name = equation.primitive.name
     if path in self.program.sites:
       site = self.program.sites[path]
-      (result,) = bind(equation, operands)
+      if site.kind == 'convolution' and self.by_patches:
+        result = convolve(site, *operands)
+      else:
+        (result,) = bind(equation, operands)
       return [tap(site)(result, operands[site.data], self.dummies[path])]
     if self._below(path):
       if name in REMATS:
@@ -94,10 +107,12 @@ class _Run:
     """The dummies of the sites inside of an equation."""
     return {p: dummy for p, dummy in self.dummies.items() if p[: len(path)] == path}
 
+  def _inside(self, dummies: dict[Path, Any]) -> '_Run':
+    return _Run(self.program, dummies, self.by_patches)
+
   def _remat(self, equation: JaxprEqn, operands: list[Any], path: Path) -> list[Any]:
     def body(operands, dummies):
-      run = _Run(self.program, dummies)
-      return run(*inner(equation), operands, path)
+      return self._inside(dummies)(*inner(equation), operands, path)
 
     settings = {k: equation.params[k] for k in ('prevent_cse', 'policy')}
     return jax.checkpoint(body, **settings)(operands, self._below(path))
@@ -105,7 +120,7 @@ class _Run:
   def _scan(self, equation: JaxprEqn, operands: list[Any], path: Path) -> list[Any]:
     def body(*arguments):
       *arguments, dummies = arguments
-      return _Run(self.program, dummies)(*inner(equation), arguments, path)
+      return self._inside(dummies)(*inner(equation), arguments, path)
 
     return scan_again(equation, operands, body, self._below(path))
 
@@ -119,16 +134,9 @@ def tap(site: Site):
     return result
 
   def backward(data, cotangent):
-    return cotangent, None, (_as_inexact(site, data), cotangent)
+    if site.kind == 'look-up':
+      data = lookups.emitted(site, data)
+    return cotangent, None, (data, cotangent)
 
   identity.defvjp(lambda result, data, _: (result, data), backward)
   return identity
-
-
-def _as_inexact(site: Site, data: jax.Array) -> jax.Array:
-  """Indices travel as float32, and name the row that was read."""
-  if site.kind != 'rows':
-    return data
-  if site.equation.params['mode'] == lax.GatherScatterMode.CLIP:
-    data = jnp.clip(data, 0, site.equation.invars[0].aval.shape[0] - 1)  # pyright: ignore
-  return data.astype(jnp.float32)

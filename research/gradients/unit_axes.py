@@ -14,7 +14,15 @@ import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
-from research.gradients.equations import CALLS, ELEMENTWISE, REDUCTIONS, REMATS, bind, inner
+from research.gradients.equations import (
+  CALLS,
+  ELEMENTWISE,
+  REDUCTIONS,
+  REMATS,
+  bind,
+  inner,
+  parts_of_scan,
+)
 
 
 def without_unit_axes(closed: ClosedJaxpr) -> ClosedJaxpr:
@@ -97,7 +105,7 @@ def scan_again(equation: JaxprEqn, operands: Sequence[Any], body: Any, xs: Any =
 
   With `xs`, a tree to be scanned over besides, its slices come as a last argument.
   """
-  n_consts, n_carry = equation.params['num_consts'], equation.params['num_carry']
+  n_consts, n_carry = parts_of_scan(equation)
   constants, carry = operands[:n_consts], operands[n_consts : n_consts + n_carry]
 
   def step(carry, slices):
