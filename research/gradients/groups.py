@@ -138,7 +138,7 @@ def _formed(
         sums['total_square'] = column_sums(jnp.square(g))
       return sums, {'sq_norms': sq_norms(g)} | ({'g': g} if wanted.gram else {})
 
-    at_once = not group.terms or (wanted.gram and not _patches(group))
+    at_once = not group.terms or (wanted.gram and not group.patches)
     chunk = m if at_once else _chunk(group, block)
     sums, rows = sum_over_chunks(of_chunk, emitted, even(m, chunk))
     sums = {key: x.reshape(b, c, -1) for key, x in sums.items()}
@@ -184,26 +184,20 @@ def _whole(group: Group, emitted: Emissions, block: slice) -> jax.Array:
 
   emitted = {key: emitted[key] for key in group.keys}
   m = n_examples(emitted)
-  chunk = even(m, _chunk(group, block)) if _patches(group) else m
+  chunk = even(m, _chunk(group, block)) if group.patches else m
   return sum_over_chunks(of_chunk, emitted, chunk)[1]
-
-
-def _patches(group: Group) -> int:
-  """The numbers in the patches of one example, if there are any."""
-  of_convolutions = [term for term in group.terms if term.site.kind == 'convolution']
-  return sum(term.blocks * term.positions * term.rows for term in of_convolutions)
 
 
 def _chunk(group: Group, block: slice) -> int:
   """How many examples to form gradients of at once."""
   b, c, _ = group.shape
-  return _budget(CHUNK_BYTES) // (4 * (b * c * (block.stop - block.start) + _patches(group)))
+  return _budget(CHUNK_BYTES) // (4 * (b * c * (block.stop - block.start) + group.patches))
 
 
 def _blocks(group: Group, m: int) -> Iterator[slice]:
   """Blocks of columns for which the gradients of m examples may be held at once."""
   b, c, f = group.shape
-  budget = _budget(BLOCK_BYTES_OF_PATCHES if _patches(group) else BLOCK_BYTES)
+  budget = _budget(BLOCK_BYTES_OF_PATCHES if group.patches else BLOCK_BYTES)
   width = even(f, budget // (4 * m * b * c))
   for start in range(0, f, width):
     yield slice(start, min(f, start + width))

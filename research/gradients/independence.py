@@ -61,10 +61,13 @@ def check_independence(losses: Losses, params: Params, batch: Batch) -> None:
     raise BatchCoupledError(COUPLED)
 
 
-def _concrete(x: jax.Array) -> np.ndarray:
-  """The array itself, or while it is traced a random one: normal numbers, and labels 0 and 1."""
+def _concrete(x: jax.Array) -> np.ndarray | jax.Array:
+  """The array itself, or while it is traced a random one: normal numbers, labels 0 and 1, or keys."""
+  is_key = jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
   if not isinstance(x, Tracer):
-    return np.asarray(x)
+    return x if is_key else np.asarray(x)
+  if is_key:
+    return jax.random.split(jax.random.key(0, impl=jax.random.key_impl(x)), x.shape)
   generator = np.random.default_rng(x.size)
   if jnp.issubdtype(x.dtype, jnp.inexact):
     return generator.normal(size=x.shape).astype(x.dtype)

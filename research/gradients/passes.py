@@ -42,7 +42,8 @@ def quick_chunk(plan: Plan, m: int) -> int:
   if jax.default_backend() not in CACHE or plan.program.convolves_elsewhere:
     return m
   parameters = 4 * sum(map(math.prod, plan.shapes))
-  fits = max(CACHE[jax.default_backend()], parameters) / max(1, plan.bytes_per_example())
+  per_example = plan.bytes_per_example() + plan.bytes_of_patches()
+  fits = max(CACHE[jax.default_backend()], parameters) / max(1, per_example)
   if fits * 2 > m:
     return m
   divisors = [c for c in range(1, m + 1) if m % c == 0]

@@ -43,6 +43,12 @@ class Group:
     return sum(term.positions for term in self.terms)
 
   @property
+  def patches(self) -> int:
+    """The numbers in the patches of one example, if there are convolutions."""
+    of_convolutions = [term for term in self.terms if term.site.kind == 'convolution']
+    return sum(term.blocks * term.positions * term.rows for term in of_convolutions)
+
+  @property
   def outer_products(self) -> bool:
     """Whether the gradient of one example is one outer product in each block."""
     return self.positions == 1 and not self.terms[0].sparse
@@ -83,9 +89,18 @@ class Plan:
     copied = [self.shapes[leaf] for leaf in self.program.copied]
     return 4 * sum(math.prod(shape) for shape in (*emitted, *copied))
 
+  def bytes_of_patches(self) -> int:
+    """What the patches of one example take, of the convolution where they take most, in float32."""
+    return 4 * max((group.patches for group in self.groups), default=0)
+
 
 def make_plan(losses: Losses, params: Params, batch: Any) -> Plan:
-  """Traces the loss of one example and decides on each leaf; nothing is computed."""
+  """Traces the loss of one example and decides on each leaf; nothing is computed.
+
+  Raises:
+    TypeError: a leaf is not a real floating-point array.
+    ValueError: no leaf is used.
+  """
   leaves, structure = jax.tree.flatten(params)
   examples, of_batch = jax.tree.flatten(batch)
 
@@ -103,6 +118,8 @@ def make_plan(losses: Losses, params: Params, batch: Any) -> Plan:
   while True:
     program = find_sites(closed, len(leaves), copied)
     groups, overlapping = _find_groups(program, shapes)
+    if not groups and not overlapping:
+      raise ValueError('the losses depend on none of the parameters')
     if not overlapping:
       return Plan(program, groups, names, shapes, examples[0].shape[0])
     copied = program.copied | dict.fromkeys(overlapping, OVERLAP)

@@ -92,7 +92,8 @@ def gradient_statistics(
 
   Raises:
     BatchCoupledError: the loss of one example depends on others; under `jit`, while tracing.
-    ValueError: the sample is empty, or chunk_size or sketch is not positive.
+    ValueError: the sample is empty, chunk_size or sketch is not positive, or the losses depend on
+      none of the parameters.
     TypeError: a leaf of the parameters is not a real floating-point array.
   """
   for name, value in (('chunk_size', chunk_size), ('sketch', sketch)):

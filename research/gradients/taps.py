@@ -41,7 +41,7 @@ def forward_and_backward(
 
   def zeros(shape, dtype):
     dtype = dtype if jnp.issubdtype(dtype, jnp.inexact) else jnp.float32
-    return sharding.zeros_varying_like(examples, (m, *shape), dtype)
+    return sharding.zeros_varying_like((leaves, examples), (m, *shape), dtype)
 
   dummies = {}
   for path, site in program.sites.items():
