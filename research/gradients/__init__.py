@@ -40,7 +40,9 @@ gradient is one row of m. That is `vmap(grad)` for this leaf alone, right for ev
 
 **What is exact.** Everything, to rounding: a relative 1e-5 in float32 is tested. Statistics accumulate
 in float32 at least, whatever the dtype of the activations; what bfloat16 activations cost is the
-rounding of the gradients themselves, 2^-9 each. Sketches are random by design.
+rounding of the gradients themselves, 2^-9 each. Matrix products that training computes too have its
+precision: on GPUs and TPUs, JAX's default rounds their float32 operands; there,
+`jax.default_matmul_precision('highest')` gives the 1e-5. Sketches are random by design.
 
 **What is covered.** Matrix products, einsums and convolutions of every kind (grouped, strided, dilated,
 transposed) with a leaf, or with any rearrangement, slice, cast or constant multiple of it; look-ups of

@@ -11,7 +11,18 @@ from research import sharding
 
 
 def n_examples(batch: Any) -> int:
-  return jax.tree.leaves(batch)[0].shape[0]
+  """The length of the first axis, which all arrays of a batch share.
+
+  Raises:
+    ValueError: they do not.
+  """
+  sizes = {jnp.shape(x)[:1] for x in jax.tree.leaves(batch)}
+  if len(sizes) != 1 or () in sizes:
+    shapes = [jnp.shape(x) for x in jax.tree.leaves(batch)]
+    raise ValueError(
+      f'the arrays of a batch must share their first axis; their shapes are {shapes}'
+    )
+  return sizes.pop()[0]
 
 
 def sum_over_chunks(
@@ -45,5 +56,5 @@ def sum_over_chunks(
 
 def even(m: int, chunk: int) -> int:
   """The size of chunks that are as few as those of `chunk`, and as equal as can be."""
-  chunk = max(1, min(m, chunk))
+  m, chunk = max(1, m), max(1, min(m, chunk))
   return -(-m // -(-m // chunk))

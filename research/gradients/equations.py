@@ -11,28 +11,18 @@ CALLS = {'jit', 'pjit', 'closed_call', 'core_call', *REMATS}
 # Every entry of the result is an entry of the operand, and none appears twice.
 REARRANGEMENTS = {'reshape', 'transpose', 'squeeze', 'expand_dims', 'slice', 'split', 'rev', 'copy'}
 
+# The result is the operand.
+IDENTITIES = {'name', 'pvary', 'pcast', 'sharding_constraint', 'optimization_barrier'}
+
 # Entry by entry; operands have the shape of the result, or are scalars.
-ELEMENTWISE = {
-  *('abs', 'acos', 'acosh', 'add', 'add_any', 'and', 'asin', 'asinh', 'atan', 'atan2', 'atanh'),
-  *('cbrt', 'ceil', 'clamp', 'convert_element_type', 'copy', 'cos', 'cosh', 'digamma', 'div', 'eq'),
-  *('erf', 'erf_inv', 'erfc', 'exp', 'exp2', 'expm1', 'floor', 'ge', 'gt', 'integer_pow'),
-  *(
-    'is_finite',
-    'le',
-    'lgamma',
-    'log',
-    'log1p',
-    'logistic',
-    'lt',
-    'max',
-    'min',
-    'mul',
-    'ne',
-    'neg',
-  ),
-  *('nextafter', 'not', 'or', 'pow', 'reduce_precision', 'rem', 'round', 'rsqrt', 'select_n'),
-  *('sign', 'sin', 'sinh', 'sqrt', 'square', 'stop_gradient', 'sub', 'tan', 'tanh', 'xor'),
-}
+ELEMENTWISE = set(
+  """
+  abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy
+  cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le lgamma
+  log log1p logistic lt max min mul ne neg nextafter not or pow reduce_precision rem round rsqrt
+  select_n sign sin sinh sqrt square stop_gradient sub tan tanh xor
+  """.split()  # noqa: SIM905
+)
 REDUCTIONS = {'reduce_sum', 'reduce_max', 'reduce_min', 'reduce_prod', 'reduce_and', 'reduce_or'}
 
 

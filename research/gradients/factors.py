@@ -51,6 +51,11 @@ class Term:
     """Whether A is kept as the indices of rows."""
     return self.site.kind == 'look-up'
 
+  @property
+  def empty(self) -> bool:
+    """Whether there is nothing to it: an axis of length 0."""
+    return 0 in (self.blocks, self.positions, self.rows, self.columns)
+
   def factors(self, emission: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
     """A [c, B, T, C], or indices [c, T], and D [c, B, T, F], of any number of examples."""
     a, d = RULES[self.site.kind].factors(self.site, *emission)

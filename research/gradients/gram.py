@@ -31,7 +31,7 @@ def cross_gram(
   Args:
     losses: `(params, batch) -> [B]`.
     per_layer: whether to return `{leaf path: [m, n]}` instead of their sum.
-    chunk_size: examples in one pass; None takes as many as memory allows. It changes no result.
+    chunk_size: examples in one pass, as in `gradient_statistics`. It changes no result.
 
   Raises:
     BatchCoupledError, ValueError, TypeError: as `gradient_statistics` does.
@@ -57,11 +57,13 @@ def gram_by_chunks(
 ) -> dict[str, jax.Array]:
   """`{leaf path: [m, n]}` by blocks, of leaves that are used; a block's columns are computed anew."""
 
+  loop = chunk < max(n_examples(rows), n_examples(columns))
+
   def some_rows(examples):
-    _, of_rows = emissions_of(plan, params, examples)
+    _, of_rows = emissions_of(plan, params, examples, loop)
 
     def some_columns(examples):
-      _, of_columns = emissions_of(plan, params, examples)
+      _, of_columns = emissions_of(plan, params, examples, loop)
       grams: dict[str, Any] = {}
       for group in plan.groups:
         name = plan.names[group.leaf]

@@ -12,6 +12,7 @@ from research.gradients.sites import Site
 
 def emitted(site: Site, indices: jax.Array) -> jax.Array:
   """Indices as float32, as which they travel, naming the row that was read."""
+  indices = indices.astype(jnp.int32)  # a narrow type may not hold the number of rows
   if site.equation.params['mode'] == lax.GatherScatterMode.CLIP:
     indices = jnp.clip(indices, 0, site.equation.invars[0].aval.shape[0] - 1)  # pyright: ignore
   return indices.astype(jnp.float32)

@@ -9,23 +9,23 @@ from research.gradients.plan import Plan
 from research.gradients.taps import Emissions, forward_and_backward
 from research.types import Batch, Params
 
-# Bytes of what is emitted in one pass: what memory holds, and what the caches of a CPU hold.
-MEMORY = {'cpu': 4 << 30, 'gpu': 32 << 30, 'tpu': 8 << 30}
+# Bytes of what is emitted in one pass: what memory holds, where a device does not say how much it
+# has, and what the caches of a CPU hold.
+MEMORY = 4 << 30
 CACHE = {'cpu': 24 << 20}
 
 
 def emissions_of(
-  plan: Plan, params: Params, examples: Batch, chunk: int | None = None
+  plan: Plan, params: Params, examples: Batch, in_a_loop: bool
 ) -> tuple[jax.Array, Emissions]:
   """The losses [m] of examples, and what their sites and copied leaves emit [m, ...].
 
   Args:
-    chunk: examples in one pass; None takes as many as is quick.
+    in_a_loop: whether this is called in one; if not, there may be one here.
   """
   leaves, m = jax.tree.leaves(params), n_examples(examples)
-  chunk = chunk or quick_chunk(plan, m)
-  in_a_loop = chunk < m or m < plan.n_examples
-  by_patches = in_a_loop and jax.default_backend() == 'cpu'
+  chunk = quick_chunk(plan, m)
+  by_patches = (in_a_loop or chunk < m) and jax.default_backend() == 'cpu'
 
   def one_pass(examples):
     return (), forward_and_backward(plan.program, leaves, jax.tree.leaves(examples), by_patches)
@@ -52,6 +52,7 @@ def quick_chunk(plan: Plan, m: int) -> int:
 
 
 def largest_chunk(plan: Plan, m: int) -> int:
-  """How many of m examples may emit at once."""
-  budget = MEMORY.get(jax.default_backend(), MEMORY['gpu'])
+  """How many of m examples may emit at once: into a quarter of the memory of a device."""
+  limits = jax.local_devices()[0].memory_stats() or {}
+  budget = limits.get('bytes_limit', 4 * MEMORY) // 4
   return even(m, budget // max(1, plan.bytes_per_example()))

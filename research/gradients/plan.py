@@ -74,14 +74,12 @@ class Plan:
     groups: disjoint, in the order of the leaves; a leaf in none of them has no gradient.
     names: the paths of the leaves.
     shapes: the shapes of the leaves.
-    n_examples: in the sample that was traced.
   """
 
   program: Program
   groups: list[Group]
   names: list[str]
   shapes: list[tuple[int, ...]]
-  n_examples: int
 
   def bytes_per_example(self) -> int:
     """What one example emits, in float32."""
@@ -121,7 +119,7 @@ def make_plan(losses: Losses, params: Params, batch: Any) -> Plan:
     if not groups and not overlapping:
       raise ValueError('the losses depend on none of the parameters')
     if not overlapping:
-      return Plan(program, groups, names, shapes, examples[0].shape[0])
+      return Plan(program, groups, names, shapes)
     copied = program.copied | dict.fromkeys(overlapping, OVERLAP)
 
 
@@ -132,19 +130,22 @@ def _find_groups(program: Program, shapes: list[tuple[int, ...]]) -> tuple[list[
     of_leaf.setdefault(site.view.leaf, []).append(site)
   groups, overlapping = [], []
   for leaf, shape in enumerate(shapes):
+    if 0 in shape:
+      continue
     if leaf in program.copied:
       groups.append(Group(leaf, (), (1, 1, math.prod(shape))))
     elif leaf in of_leaf:
-      found = _align(leaf, list(map(make_term, of_leaf[leaf])), shape)
+      terms = [term for term in map(make_term, of_leaf[leaf]) if not term.empty]
+      found = _align(leaf, terms, shape)
       groups += found or []
-      overlapping += [] if found else [leaf]
+      overlapping += [leaf] if found is None else []
   return groups, overlapping
 
 
 def _align(leaf: int, terms: list[Term], shape: tuple[int, ...]) -> list[Group] | None:
   """Groups of terms that are about the same entries; None where two groups would overlap."""
-  if len(terms) == 1:
-    return [_group(leaf, terms)]
+  if len(terms) < 2:
+    return [_group(leaf, terms)] if terms else []
   aligned: list[tuple[np.ndarray, list[Term]]] = []
   for term in sorted(terms, key=lambda term: not term.sparse):
     entries = _entries(term, shape)

@@ -9,9 +9,10 @@ k sums,
   \mathbb E \langle S g, S g' \rangle = \langle g, g' \rangle, \qquad
   \operatorname{Var} \lesssim \frac{\|g\|^2 \|g'\|^2 + \langle g, g' \rangle^2}{k},
 
-over the choice of h and s. For an outer product :math:`a d^\top`, with :math:`s = s_1 s_2` and
-:math:`h(c, f) = h_1(c) + h_2(f)` modulo k, it is the circular convolution of the sketches of a and d (a
-tensor sketch), which costs T (C + F + k log k) in place of T C F.
+over the choice of h and s, independent for each entry. For an outer product :math:`a d^\top`, with
+:math:`h(c, f) = h_1(c) + h_2(f)` modulo k and :math:`s = s_1 s_2`, it is the circular convolution of
+the sketches of a and d (a tensor sketch), which costs T (C + F + k log k) in place of T C F, and a
+variance up to three times as large.
 
 References: `Charikar, Chen & Farach-Colton (2002)
 <https://doi.org/10.1007/3-540-45465-9_59>`_, count sketch; `Pham & Pagh (2013)

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
-from research.gradients.equations import CALLS, REARRANGEMENTS, inner, parts_of_scan
+from research.gradients.equations import CALLS, IDENTITIES, REARRANGEMENTS, inner, parts_of_scan
 
 INDEX_LIMIT = 2**24  # row indices travel as float32
 
@@ -124,7 +124,9 @@ def find_sites(closed: ClosedJaxpr, n_leaves: int, copied: dict[int, str] | None
     search = _Search(dict(copied))
     arguments = [DATA if i in copied else View(i) for i in range(n_leaves)]
     arguments += [DATA] * (len(closed.jaxpr.invars) - n_leaves)
-    search.visit(closed.jaxpr, arguments, ())
+    for result in search.visit(closed.jaxpr, arguments, ()):
+      if isinstance(result, View):
+        search.copied[result.leaf] = 'it is the loss'
     if search.copied.keys() == copied.keys():
       sites = {site.path: site for site in search.sites}
       return Program(closed, sites, copied, n_leaves, search.convolves_elsewhere)
@@ -210,6 +212,8 @@ def _view(equation: JaxprEqn, operands: list[Any]) -> list[View] | None:
   if name == 'convert_element_type':
     real = all(map(_is_real, (atoms[0], equation.outvars[0])))
     return [operands[0]] if real else None
+  if name in IDENTITIES and len(operands) == 1:
+    return operands
   if name == 'neg':
     return [dataclasses.replace(operands[0], scale=-operands[0].scale)]
   if name in ('mul', 'div'):
@@ -233,6 +237,8 @@ def _scaled(name: str, atoms: list[Any], operands: list[Any]) -> list[View] | No
   i = 0 if isinstance(operands[0], View) else 1
   number = atoms[1 - i]
   if not isinstance(number, Literal) or np.ndim(number.val) or (name == 'div' and i == 1):
+    return None
+  if name == 'div' and not number.val:
     return None
   factor = float(number.val) if name == 'mul' else 1 / float(number.val)
   return [dataclasses.replace(operands[i], scale=operands[i].scale * factor)]

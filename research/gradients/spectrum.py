@@ -1,5 +1,6 @@
 r"""The largest eigenvalues of a Gram matrix that is never formed."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from research.gradients.chunks import n_examples, sum_over_chunks
+from research.gradients.chunks import n_examples
 from research.gradients.independence import check_independence
 from research.types import Batch, Losses, Params
 
@@ -35,7 +36,7 @@ def gram_spectrum(
 
   Cost: about 2 k products, each three gradients of the mean loss; independent of m^2. Memory: 3 P and
   2 k m numbers, and the activations of `chunk_size` examples. Not to be called under `jit`: the
-  iterations run on the host; each product is one compiled program.
+  iterations run on the host.
 
   Args:
     losses: `(params, batch) -> [B]`.
@@ -56,20 +57,22 @@ def gram_spectrum(
     raise ValueError(f'k and chunk_size must be at least 1, not {k} and {chunk_size}')
 
   @jax.jit
+  def weighted_gradient(params, examples, weights):
+    return jax.grad(lambda params: jnp.vdot(weights, losses(params, examples)))(params)
+
+  @jax.jit
+  def directional(params, examples, direction):
+    return jax.jvp(lambda params: losses(params, examples), (params,), (direction,))[1]
+
   def product(params, batch, v):
-    def weighted_gradient(chunk):
-      examples, weights = chunk
-      total = lambda params: jnp.vdot(weights, losses(params, examples))  # noqa: E731
-      return jax.grad(total)(params), ()
-
-    def directional(examples):
-      return (), jax.jvp(lambda params: losses(params, examples), (params,), (u,))[1]
-
-    v = v - jnp.mean(v) if centered else v
-    u, _ = sum_over_chunks(weighted_gradient, (batch, v), chunk_size)
-    u = jax.tree.map(lambda x, p: x.astype(p.dtype), u, params)
-    w = sum_over_chunks(directional, batch, chunk_size)[1]
-    return w - jnp.mean(w) if centered else w
+    """K v, by a loop on the host: on a CPU, convolutions lose their threads in compiled loops."""
+    chunks = [slice(i, i + chunk_size) for i in range(0, len(v), chunk_size)]
+    examples = lambda chunk: jax.tree.map(lambda x: x[chunk], batch)  # noqa: E731
+    v = v - np.mean(v) if centered else v
+    terms = (weighted_gradient(params, examples(c), v[c]) for c in chunks)
+    u = functools.reduce(lambda a, b: jax.tree.map(jnp.add, a, b), terms)
+    w = np.concatenate([directional(params, examples(c), u) for c in chunks])
+    return w - np.mean(w) if centered else w
 
   def spectrum(params: Params, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
     m = n_examples(batch)

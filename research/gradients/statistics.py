@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from research import sharding
+from research import sharding, trees
 from research.gradients import groups, projections
 from research.gradients.chunks import even, n_examples, sum_over_chunks
 from research.gradients.gram import all_examples, gram_by_chunks
@@ -80,9 +80,11 @@ def gradient_statistics(
     layer_grams: whether to return that of each leaf too.
     second_moment: whether to return the mean squared gradient of each coordinate.
     sketch: k, to return random sketches of k numbers. Inner products of sketches are unbiased for
-      those of the gradients, with standard deviation about sqrt(2 / k) of the product of the norms.
+      those of the gradients, with a standard deviation of at most about sqrt(6 / k) of the product
+      of the norms.
     sketch_seed: sketches of the same seed and size may be compared, also between batches.
-    chunk_size: examples in one pass; None takes as many as memory allows. It changes no result.
+    chunk_size: examples in one pass; None takes as many as a quarter of the memory holds what they
+      emit, on a CPU its caches. It changes no result.
     axis: inside `shard_map`, the mesh axis over which the examples are sharded. Means are those of
       the whole sample, by one sum over devices.
     gather: with an axis, whether every device is given all rows [m] of what has a row for each
@@ -92,8 +94,8 @@ def gradient_statistics(
 
   Raises:
     BatchCoupledError: the loss of one example depends on others; under `jit`, while tracing.
-    ValueError: the sample is empty, chunk_size or sketch is not positive, or the losses depend on
-      none of the parameters.
+    ValueError: the sample is empty, chunk_size or sketch is not positive, the direction is not like
+      params, the losses depend on none of the parameters or are not one for each example.
     TypeError: a leaf of the parameters is not a real floating-point array.
   """
   for name, value in (('chunk_size', chunk_size), ('sketch', sketch)):
@@ -108,6 +110,9 @@ def gradient_statistics(
     m = n_examples(batch)
     if m == 0:
       raise ValueError('gradient statistics of an empty sample')
+    params = jax.tree.map(jnp.asarray, params)
+    if direction is not None:
+      _check_direction(direction, params)
     check_independence(losses, params, batch)
     if axis is not None:
       params = sharding.vary(params, axis)
@@ -118,7 +123,8 @@ def gradient_statistics(
     here = wanted if chunk >= m else Wanted(second_moment=second_moment)
 
     def one_pass(examples):
-      return _measure(plan, params, examples, here, axis, direction, sketch, sketch_seed)
+      loop = chunk < m
+      return _measure(plan, params, examples, loop, here, axis, direction, sketch, sketch_seed)
 
     sums, rows = sum_over_chunks(one_pass, batch, even(m, chunk), like=params)
     means = jax.tree.map(lambda total: total / m, sums)
@@ -155,6 +161,7 @@ def _measure(
   plan: Plan,
   params: Params,
   examples: Batch,
+  in_a_loop: bool,
   wanted: Wanted,
   axis: str | None,
   direction: Params | None,
@@ -163,7 +170,7 @@ def _measure(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
   """One pass: sums over examples, a list of arrays like the leaves, and rows [c, ...]."""
   leaves, c = jax.tree.leaves(params), n_examples(examples)
-  losses, emissions = emissions_of(plan, params, examples)
+  losses, emissions = emissions_of(plan, params, examples, in_a_loop)
   gather = functools.partial(all_examples, axis=axis) if axis is not None else None
   key = jax.random.key(sketch_seed)
 
@@ -200,6 +207,19 @@ def _measure(
   if sketch:
     rows['sketch'] = _sum(sketches)
   return sums, rows
+
+
+def _check_direction(direction: Params, params: Params) -> None:
+  shapes, expected = (
+    {name: jnp.shape(x) for name, x in trees.named_leaves(tree).items()}
+    for tree in (direction, params)
+  )
+  for name in {**expected, **shapes}:
+    if shapes.get(name) != expected.get(name):
+      raise ValueError(
+        f'the direction must be a tree like the parameters; {name} is {shapes.get(name, "missing")}'
+        f', not {expected.get(name, "there")}'
+      )
 
 
 def _sum(arrays: Iterable[jax.Array]) -> jax.Array:
