@@ -27,8 +27,10 @@ test-slow: .venv/installed-dev
 notebooks: .venv/installed-dev
 	$(BIN)/python -m notebooks
 
+## what populations cost, and what per-example gradients cost beside the tools that are installed
 benchmark: .venv/installed-dev
 	$(BIN)/python -m benchmarks.population
+	$(BIN)/python -m benchmarks.per_example_gradients
 
 clean:
 	rm -rf .venv build *.egg-info

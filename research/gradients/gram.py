@@ -55,7 +55,7 @@ def cross_gram(
 def gram_by_chunks(
   plan: Plan, params: Params, rows: Batch, columns: Batch, chunk: int
 ) -> dict[str, jax.Array]:
-  """`{leaf path: [m, n]}` by blocks, of leaves that are used; a block's columns are computed anew."""
+  """`{leaf path: [m, n]}` by blocks; the columns of a block are computed anew."""
 
   loop = chunk < max(n_examples(rows), n_examples(columns))
 
@@ -71,9 +71,15 @@ def gram_by_chunks(
       return (), grams
 
     _, grams = sum_over_chunks(some_columns, columns, even(n_examples(columns), chunk))
-    return (), jax.tree.map(jnp.transpose, grams)
+    return (), complete(jax.tree.map(jnp.transpose, grams), plan)
 
   return sum_over_chunks(some_rows, rows, even(n_examples(rows), chunk))[1]
+
+
+def complete(grams: dict[str, jax.Array], plan: Plan) -> dict[str, jax.Array]:
+  """The same, in the order of the leaves, and zeros for those that are not used."""
+  zeros = jnp.zeros_like(next(iter(grams.values())))
+  return {name: grams.get(name, zeros) for name in plan.names}
 
 
 def all_examples(rows: Any, axis: str) -> Any:

@@ -21,7 +21,7 @@ def emitted(site: Site, indices: jax.Array) -> jax.Array:
 def factors(site: Site, indices: jax.Array, d: jax.Array) -> tuple[jax.Array, jax.Array]:
   """Indices [c, T] and D [c, 1, T, F] of what c examples emit."""
   table = site.equation.invars[0].aval
-  indices = indices.reshape(indices.shape[0], -1).astype(jnp.int32)
+  indices = indices[..., 0].reshape(indices.shape[0], -1).astype(jnp.int32)
   d = d.reshape(*indices.shape, math.prod(table.shape[1:]))  # pyright: ignore
   inside = (indices >= 0) & (indices < table.shape[0])  # pyright: ignore
   return indices, jnp.where(inside[..., None], d, 0)[:, None]

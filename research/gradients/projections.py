@@ -76,7 +76,7 @@ def _hashes(key: jax.Array, shape: tuple[int, ...], size: int) -> tuple[jax.Arra
 def _count(x: jax.Array, key: jax.Array, shape: tuple[int, ...], size: int) -> jax.Array:
   """The count sketch along the last axis; `shape` is that of the trailing axes with own hashes."""
   bins, signs = _hashes(key, shape, size)
-  return _into_bins(x * signs, jnp.broadcast_to(bins, x.shape), size)
+  return _into_bins(x * jnp.broadcast_to(signs, x.shape), jnp.broadcast_to(bins, x.shape), size)
 
 
 def _into_bins(values: jax.Array, bins: jax.Array, size: int) -> jax.Array:

@@ -23,6 +23,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jax.lax import GatherScatterMode
 
 from research.gradients.equations import CALLS, IDENTITIES, REARRANGEMENTS, inner, parts_of_scan
 
@@ -267,12 +268,15 @@ def _looks_up_rows(equation: JaxprEqn) -> bool:
   """Whether a gather is `table[indices]`, whole rows of a table of two or more axes."""
   numbers, table = equation.params['dimension_numbers'], equation.invars[0].aval
   n_result = equation.outvars[0].aval.ndim  # pyright: ignore
-  n_index = n_result - table.ndim + 1  # pyright: ignore
+  n_index = n_result - table.ndim + len(numbers.collapsed_slice_dims)  # pyright: ignore
+  # A slice of one row, batched by `vmap`, starts at 0 of the other axes, or is clipped to.
+  is_clipped = equation.params['mode'] == GatherScatterMode.CLIP
+  starts = tuple(range(table.ndim)) if is_clipped else (0,)  # pyright: ignore
   return (
     table.ndim >= 2  # pyright: ignore
     and table.shape[0] < INDEX_LIMIT  # pyright: ignore
-    and tuple(numbers.collapsed_slice_dims) == (0,)
-    and tuple(numbers.start_index_map) == (0,)
+    and tuple(numbers.collapsed_slice_dims) in ((), (0,))
+    and tuple(numbers.start_index_map) in ((0,), starts)
     and not numbers.operand_batching_dims
     and tuple(equation.params['slice_sizes']) == (1, *table.shape[1:])  # pyright: ignore
     and tuple(numbers.offset_dims) == tuple(range(n_index, n_result))

@@ -19,7 +19,7 @@ from jax import lax
 from research import sharding, trees
 from research.gradients import groups, projections
 from research.gradients.chunks import even, n_examples, sum_over_chunks
-from research.gradients.gram import all_examples, gram_by_chunks
+from research.gradients.gram import all_examples, complete, gram_by_chunks
 from research.gradients.groups import Wanted
 from research.gradients.independence import check_independence
 from research.gradients.passes import emissions_of, largest_chunk, quick_chunk
@@ -201,7 +201,7 @@ def _measure(
       key_of_group = jax.random.fold_in(key, number)
       sketches.append(projections.sketch(group, emissions, sketch, key_of_group))
   if wanted.gram:
-    rows['grams'] = grams
+    rows['grams'] = complete(grams, plan)
   if direction is not None:
     rows['products'] = _sum(products)
   if sketch:
