@@ -69,9 +69,9 @@ def gradient_statistics(
   on the number of devices, or (but for its own row) on the order of the examples; the loss scaled by
   c scales gradients by c and squared norms by c^2.
 
-  Cost, in training steps on a CPU: 0.85 to 1.1, with `gram` 1.0 to 1.4 at 64 to 256 examples
-  (LOG.md); the package docstring has the flops and bytes of each kind of layer. Memory: that of the
-  training step. A sample whose activations do not fit streams through several passes.
+  Cost, in plain training steps on a CPU: 0.4 to 1.1, with `gram` 0.9 to 1.4, for four networks at 64
+  to 256 examples (LOG.md); the package docstring has the flops and bytes of each kind of layer.
+  Memory: that of the training step. A sample that does not fit streams through several passes.
   Composes with `jit`, `vmap` (over a population, or over directions) and `shard_map`.
 
   Args:
