@@ -13,18 +13,22 @@ import optax
 
 
 class MLP(nn.Module):
+  widths: tuple[int, ...] = (512, 512)
+
   @nn.compact
   def __call__(self, x):
     x = x.reshape(x.shape[0], -1)
-    for _ in range(2):
-      x = nn.relu(nn.Dense(512)(x))
+    for width in self.widths:
+      x = nn.relu(nn.Dense(width)(x))
     return nn.Dense(10)(x)
 
 
 class CNN(nn.Module):
+  layers: tuple[tuple[int, int], ...] = ((32, 1), (64, 2), (64, 2))  # channels and stride
+
   @nn.compact
   def __call__(self, x):
-    for width, stride in ((32, 1), (64, 2), (64, 2)):
+    for width, stride in self.layers:
       x = nn.relu(nn.Conv(width, (3, 3), strides=stride)(x))
     return nn.Dense(10)(x.mean((1, 2)))
 

@@ -6,12 +6,12 @@ coherence on its batch, and one measurement on a probe set, over the plain step.
 interleaved in one process; each figure is a median.
 """
 
-import time
 from typing import Any
 
 import jax
 import numpy as np
 
+from benchmarks.timing import medians
 from research import settings
 from research.instruments import INSTRUMENTS, mount
 from research.losses import make_losses
@@ -57,19 +57,6 @@ def make_population(
   )
 
 
-def medians(calls):
-  """Milliseconds of each call, interleaved, after one call that compiles."""
-  for call in calls.values():
-    jax.block_until_ready(call())
-  times = {name: [] for name in calls}
-  for _ in range(ROUNDS):
-    for name, call in calls.items():
-      started = time.perf_counter()
-      jax.block_until_ready(call())
-      times[name].append(1e3 * (time.perf_counter() - started))
-  return {name: float(np.median(values)) for name, values in times.items()}
-
-
 def stepper(population):
   state = population.init()
 
@@ -106,7 +93,8 @@ def main():
       ('coherence of 256', measurer, 'probe'),
     ):
       variants[title_of] = call(make_population(model, shape, batch_size, advance='auto', on=on))
-    ms = medians(variants)
+    blocking = {k: lambda call=call: jax.block_until_ready(call()) for k, call in variants.items()}
+    ms, _ = medians(blocking, ROUNDS, patience=0)
     print(f'\n{title}')
     for name, value in ms.items():
       over = R * ms['one network'] if not name.startswith('one') else ms['one network']

@@ -62,6 +62,7 @@ convolutions and in general of `Rochette et al. (2019) <https://arxiv.org/abs/19
 `Bu et al. (2022) <https://arxiv.org/abs/2205.10683>`_.
 """
 
+from research.gradients.average import Average, make_average
 from research.gradients.describe import LeafCost, describe, leaf_costs
 from research.gradients.gram import cross_gram
 from research.gradients.independence import COUPLED, BatchCoupledError, check_independence
@@ -71,6 +72,7 @@ from research.gradients.statistics import GradientStatistics, gradient_statistic
 
 __all__ = [
   'COUPLED',
+  'Average',
   'BatchCoupledError',
   'GradientStatistics',
   'LeafCost',
@@ -80,5 +82,6 @@ __all__ = [
   'gradient_statistics',
   'gram_spectrum',
   'leaf_costs',
+  'make_average',
   'mean_gradient',
 ]

@@ -1,9 +1,9 @@
 """What is known of JAX's primitives: their names, all of them in this file, and how to evaluate one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
 REMATS = {'remat', 'remat2', 'checkpoint'}
 CALLS = {'jit', 'pjit', 'closed_call', 'core_call', *REMATS}
@@ -46,6 +46,26 @@ def parts_of_scan(equation: JaxprEqn) -> tuple[int, int]:
 
   n_carry = same_rank(equation.outvars, jaxpr.outvars)
   return same_rank(equation.invars, jaxpr.invars) - n_carry, n_carry
+
+
+def walk(
+  jaxpr: Jaxpr,
+  constants: Iterable[Any],
+  arguments: Iterable[Any],
+  results: Callable[[int, JaxprEqn, list[Any]], list[Any]],
+  literal: Callable[[Literal], Any] = lambda atom: atom.val,
+) -> list[Any]:
+  """Goes through a program, with whatever `results(number, equation, operands)` makes of each step."""
+  values = dict(zip(jaxpr.constvars, constants, strict=True))
+  values.update(zip(jaxpr.invars, arguments, strict=True))
+
+  def value(atom):
+    return literal(atom) if isinstance(atom, Literal) else values[atom]
+
+  for number, equation in enumerate(jaxpr.eqns):
+    found = results(number, equation, [value(atom) for atom in equation.invars])
+    values.update(zip(equation.outvars, found, strict=True))
+  return [value(atom) for atom in jaxpr.outvars]
 
 
 def bind(equation: JaxprEqn, operands: Sequence[Any], **changed: Any) -> list[Any]:

@@ -56,7 +56,6 @@ def gram_by_chunks(
   plan: Plan, params: Params, rows: Batch, columns: Batch, chunk: int
 ) -> dict[str, jax.Array]:
   """`{leaf path: [m, n]}` by blocks; the columns of a block are computed anew."""
-
   loop = chunk < max(n_examples(rows), n_examples(columns))
 
   def some_rows(examples):

@@ -31,7 +31,7 @@ CHUNK_BYTES = {'cpu': 4 << 20, 'gpu': 512 << 20, 'tpu': 512 << 20}
 BLOCK_BYTES = {'cpu': 16 << 20, 'gpu': 2 << 30, 'tpu': 2 << 30}
 BLOCK_BYTES_OF_PATCHES = {'cpu': 512 << 20, 'gpu': 8 << 30, 'tpu': 4 << 30}
 # To form a gradient of C x F entries takes memory traffic worth this many products an entry.
-TRAFFIC = {'product': 16, 'convolution': 1, 'look-up': 16}
+TRAFFIC = {'product': 16, 'convolution': 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,12 +151,11 @@ def _formed(
   return GroupStatistics(**sums, **rows)
 
 
-def form(group: Group, emitted: Emissions, block: slice = slice(None)) -> jax.Array:
-  """The gradients [m, B, C, F] of examples, or some of their columns."""
-
+def form(group: Group, emitted: Emissions, block: slice) -> jax.Array:
+  """The gradients [m, B, C, F] of examples, in a block of columns."""
   if not group.terms:
-    (g,) = (emitted[key] for key in group.keys)
-    return g.reshape(-1, *group.shape)[..., block]
+    (key,) = group.keys
+    return emitted[key].reshape(-1, *group.shape)[..., block]
 
   def of_term(term: Term) -> jax.Array:
     a, d = term.factors(emitted[term.site.path])

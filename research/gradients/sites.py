@@ -25,7 +25,14 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 from jax.lax import GatherScatterMode
 
-from research.gradients.equations import CALLS, IDENTITIES, REARRANGEMENTS, inner, parts_of_scan
+from research.gradients.equations import (
+  CALLS,
+  IDENTITIES,
+  REARRANGEMENTS,
+  inner,
+  parts_of_scan,
+  walk,
+)
 
 INDEX_LIMIT = 2**24  # row indices travel as float32
 
@@ -148,17 +155,11 @@ class _Search:
     self.convolves_elsewhere = False
 
   def visit(self, jaxpr: Jaxpr, arguments: Sequence[Any], path: Path) -> list[Any]:
-    values: dict[Any, Any] = dict.fromkeys(jaxpr.constvars, CONSTANT)
-    values.update(zip(jaxpr.invars, arguments, strict=True))
+    def results(number, equation, operands):
+      return self._results(equation, operands, (*path, number))
 
-    def value(atom):
-      return CONSTANT if isinstance(atom, Literal) else values[atom]
-
-    for number, equation in enumerate(jaxpr.eqns):
-      operands = [value(atom) for atom in equation.invars]
-      results = self._results(equation, operands, (*path, number))
-      values.update(zip(equation.outvars, results, strict=True))
-    return [value(atom) for atom in jaxpr.outvars]
+    constants = [CONSTANT] * len(jaxpr.constvars)
+    return walk(jaxpr, constants, arguments, results, literal=lambda _: CONSTANT)
 
   def _results(self, equation: JaxprEqn, operands: list[Any], path: Path) -> list[Any]:
     name, n = equation.primitive.name, len(equation.outvars)

@@ -12,12 +12,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Jaxpr, JaxprEqn, Literal
+from jax.extend.core import Jaxpr, JaxprEqn
 
 from research import sharding
 from research.gradients import lookups
 from research.gradients.convolutions import convolve
-from research.gradients.equations import CALLS, REMATS, bind, inner
+from research.gradients.equations import CALLS, REMATS, bind, inner, walk
 from research.gradients.sites import Path, Program, Site, path_of_copies
 from research.gradients.unit_axes import scan_again
 
@@ -74,17 +74,10 @@ class _Run:
   def __call__(
     self, jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any], path: Path
   ) -> list[Any]:
-    values = dict(zip(jaxpr.constvars, constants, strict=True))
-    values.update(zip(jaxpr.invars, arguments, strict=True))
+    def results(number, equation, operands):
+      return self._results(equation, operands, (*path, number))
 
-    def value(atom):
-      return atom.val if isinstance(atom, Literal) else values[atom]
-
-    for number, equation in enumerate(jaxpr.eqns):
-      operands = [value(atom) for atom in equation.invars]
-      results = self._results(equation, operands, (*path, number))
-      values.update(zip(equation.outvars, results, strict=True))
-    return [value(atom) for atom in jaxpr.outvars]
+    return walk(jaxpr, constants, arguments, results)
 
   def _results(self, equation: JaxprEqn, operands: list[Any], path: Path) -> list[Any]:
     name = equation.primitive.name

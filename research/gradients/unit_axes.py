@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from research.gradients.equations import (
   CALLS,
@@ -22,6 +22,7 @@ from research.gradients.equations import (
   bind,
   inner,
   parts_of_scan,
+  walk,
 )
 
 
@@ -35,17 +36,11 @@ def without_unit_axes(closed: ClosedJaxpr) -> ClosedJaxpr:
 
 
 def _run(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]) -> list[Any]:
-  values: dict[Any, Any] = {}
+  def results(_, equation, operands):
+    return [_squeezed(x) for x in _results(equation, operands)]
 
-  def value(atom):
-    return atom.val if isinstance(atom, Literal) else values[atom]
-
-  values.update(zip(jaxpr.constvars, map(_squeezed, constants), strict=True))
-  values.update(zip(jaxpr.invars, map(_squeezed, arguments), strict=True))
-  for equation in jaxpr.eqns:
-    results = _results(equation, [value(atom) for atom in equation.invars])
-    values.update(zip(equation.outvars, map(_squeezed, results), strict=True))
-  return [_whole(value(atom), atom) for atom in jaxpr.outvars]
+  found = walk(jaxpr, map(_squeezed, constants), map(_squeezed, arguments), results)
+  return [_whole(x, atom) for x, atom in zip(found, jaxpr.outvars, strict=True)]
 
 
 def _results(equation: JaxprEqn, operands: list[Any]) -> list[Any]:

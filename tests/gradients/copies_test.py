@@ -4,40 +4,12 @@ import re
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from jax import lax
+from reference import errors_of_all
+from small_losses import M, convolve, draw, integers, use
 
 from research.gradients.plan import make_plan
-
-M = 7  # examples
-
-
-def draw(seed=0, **shapes):
-  """A tree of normal numbers, of the given shapes."""
-  generator = np.random.default_rng(seed)
-  normal = lambda shape: jnp.asarray(0.5 * generator.normal(size=shape), jnp.float32)  # noqa: E731
-  return {name: normal(shape) for name, shape in shapes.items()}
-
-
-def integers(low, high, *shape):
-  return jnp.asarray(np.random.default_rng(1).integers(low, high, shape), jnp.int32)
-
-
-def use(function, x, **shapes):
-  """The mean of squares of a `function(params, example)`; examples are of shape x, or given."""
-  batch = draw(1, x=(M, *x))['x'] if isinstance(x, tuple) else x
-
-  def loss(params, example):
-    return jnp.mean(jnp.square(jnp.tanh(function(params, example)) + 0.5))
-
-  return jax.vmap(loss, (None, 0)), draw(**shapes), batch
-
-
-def convolve(x, kernel, layout=('NHWC', 'HWIO', 'NHWC'), strides=(1, 1), padding='SAME', **more):
-  """`conv_general_dilated` of one example without its batch axis."""
-  y = lax.conv_general_dilated(x[None], kernel, strides, padding, dimension_numbers=layout, **more)
-  return y[0]
 
 
 @jax.custom_vjp
@@ -210,7 +182,7 @@ USES = COPIED | {name: (make, '.*') for name, make in WHOLLY.items()}
 
 
 @pytest.mark.parametrize('name', USES)
-def test_agrees_with_float64(name, errors_of_all):
+def test_agrees_with_float64(name):
   (losses, params, batch), copied = USES[name][0](), USES[name][1]
   found = errors_of_all(losses, params, batch)
   assert {statistic: error for statistic, error in found.items() if not error <= 1e-5} == {}

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from reference import errors, errors_of_all, gradients_in_float64
 
 from research.gradients import gradient_statistics
 from research.gradients.plan import make_plan
@@ -230,7 +231,7 @@ MODELS = {  # name: () -> (losses, params, batch), and which leaves are copied
 
 
 @pytest.mark.parametrize('name', MODELS)
-def test_agrees_with_float64(name, errors_of_all):
+def test_agrees_with_float64(name):
   losses, params, both = MODELS[name][0]()
   found = errors_of_all(losses, params, both)
   assert {statistic: error for statistic, error in found.items() if not error <= 1e-5} == {}
@@ -257,7 +258,7 @@ def mixed(dtype):
   return losses, params, draw(1, 1.0, x=(M, 4, 6))['x']
 
 
-def test_bfloat16_activations(gradients_in_float64, errors):
+def test_bfloat16_activations():
   """Those of the gradients of the very same loss to 2^-7, of a loss without rounding to 3 %.
 
   The statistics are sums in float32 of products of bfloat16 numbers; `vmap(grad)` rounds them again,
@@ -286,7 +287,7 @@ def test_bfloat16_activations(gradients_in_float64, errors):
 
 @pytest.mark.parametrize('positions', [1, 2, 40])
 @pytest.mark.parametrize('wanted', [{}, {'gram': True, 'second_moment': True}])
-def test_products_of_bfloat16_are_summed_in_float32(positions, wanted, errors):
+def test_products_of_bfloat16_are_summed_in_float32(positions, wanted):
   """Where the gradient is known: of sum_t <c_t, W' x_t> it is sum_t x_t c_t'."""
 
   def losses(kernel, batch):

@@ -13,6 +13,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jax import lax
+from reference import errors_of_all
 
 ACTIVATIONS = {'gelu': jax.nn.gelu, 'tanh': jnp.tanh, 'relu': jax.nn.relu}
 SIZES = st.sampled_from([1, 2, 3, 4])
@@ -183,6 +184,6 @@ def programs(draw):
   suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(program=programs(), chunk_size=st.sampled_from([None, 1, 2, 3, 5]))
-def test_agrees_with_gradients_of_one_example_each(errors_of_all, program, chunk_size):
+def test_agrees_with_gradients_of_one_example_each(program, chunk_size):
   found = errors_of_all(*program.make(), share=1e-2, double=True, chunk_size=chunk_size)
   assert {statistic: error for statistic, error in found.items() if not error <= 1e-9} == {}

@@ -69,7 +69,7 @@ def test_agrees_with_per_example_gradients_of_torch(name):
   np.testing.assert_allclose(stats.gram, flat @ flat.T, rtol=1e-4, atol=1e-5)
 
   alpha = np.sum(flat.mean(0) ** 2) / np.mean(np.sum(flat**2, axis=1))
-  np.testing.assert_allclose(coherence().formula(stats)['coherence/alpha'], alpha, rtol=1e-4)
+  np.testing.assert_allclose(coherence().formula(stats, {})['coherence/alpha'], alpha, rtol=1e-4)
   cosines = flat @ flat.T / np.sqrt(np.outer(np.sum(flat**2, 1), np.sum(flat**2, 1)))
   off = cosines[~np.eye(M, dtype=bool)].mean()
-  np.testing.assert_allclose(stiffness().formula(stats)['stiffness/cosine'], off, rtol=1e-3)
+  np.testing.assert_allclose(stiffness().formula(stats, {})['stiffness/cosine'], off, rtol=1e-3)

@@ -2,41 +2,14 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
+from reference import errors_of_all
+from small_losses import M, convolve, integers, use
 
 from research.gradients.groups import Wanted, forms_gradients
 from research.gradients.plan import make_plan
-
-M = 7  # examples
-
-
-def draw(seed=0, **shapes):
-  """A tree of normal numbers, of the given shapes."""
-  generator = np.random.default_rng(seed)
-  normal = lambda shape: jnp.asarray(0.5 * generator.normal(size=shape), jnp.float32)  # noqa: E731
-  return {name: normal(shape) for name, shape in shapes.items()}
-
-
-def integers(low, high, *shape):
-  return jnp.asarray(np.random.default_rng(1).integers(low, high, shape), jnp.int32)
-
-
-def use(function, x, **shapes):
-  """The mean of squares of a `function(params, example)`; examples are of shape x, or given."""
-  batch = draw(1, x=(M, *x))['x'] if isinstance(x, tuple) else x
-
-  def loss(params, example):
-    return jnp.mean(jnp.square(jnp.tanh(function(params, example)) + 0.5))
-
-  return jax.vmap(loss, (None, 0)), draw(**shapes), batch
-
-
-def convolve(x, kernel, layout=('NHWC', 'HWIO', 'NHWC'), strides=(1, 1), padding='SAME', **more):
-  """`conv_general_dilated` of one example without its batch axis."""
-  y = lax.conv_general_dilated(x[None], kernel, strides, padding, dimension_numbers=layout, **more)
-  return y[0]
 
 
 def conv(x, kernel, n=2, **settings):
@@ -96,6 +69,11 @@ CONVOLUTIONS = {
 }
 
 SHARING = {
+  'named, cast and scaled': lambda: use(
+    lambda p, x: x @ (checkpoint_name(p['kernel'].astype(jnp.float32), 'kernel') / 3),
+    (5,),
+    kernel=(5, 2),
+  ),
   'at two places': lambda: use(
     lambda p, x: jnp.tanh(x @ p['kernel']) @ p['kernel'], (5,), kernel=(5, 5)
   ),
@@ -204,8 +182,15 @@ USES = CONVOLUTIONS | SHARING | EINSUMS | EMBEDDINGS
 
 
 @pytest.mark.parametrize('name', USES)
-def test_agrees_with_float64(name, errors_of_all):
+def test_agrees_with_float64(name):
   found = errors_of_all(*USES[name]())
+  assert {statistic: error for statistic, error in found.items() if not error <= 1e-5} == {}
+
+
+@pytest.mark.parametrize('name', CONVOLUTIONS)
+def test_convolutions_in_loops_agree_with_float64(name):
+  """There, on a CPU, they are products of patches and kernels."""
+  found = errors_of_all(*USES[name](), chunk_size=2)
   assert {statistic: error for statistic, error in found.items() if not error <= 1e-5} == {}
 
 

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from research import trees
 from research.gradients import cross_gram, gradient_statistics
@@ -116,23 +115,3 @@ def errors_of_all(losses, params, batch, share=0.0, double=False, **settings):
   largest = max(sum(np.sum(g**2, axis=1) for g in gradients.values()))
   found['cross_gram'] = relative_error(cross, inner, share * largest)
   return found | {('norms alone', name): error for name, error in alone.items()}
-
-
-@pytest.fixture(scope='session', name='gradients_in_float64')
-def _gradients_in_float64():
-  return gradients_in_float64
-
-
-@pytest.fixture(scope='session', name='relative_error')
-def _relative_error():
-  return relative_error
-
-
-@pytest.fixture(scope='session', name='errors')
-def _errors():
-  return errors
-
-
-@pytest.fixture(scope='session', name='errors_of_all')
-def _errors_of_all():
-  return errors_of_all
