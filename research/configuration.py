@@ -17,7 +17,7 @@ from typing import Any, Literal, get_type_hints
 
 import ml_collections
 
-from research import instruments, losses, models, optimizers, settings, tasks
+from research import gradients, instruments, losses, models, optimizers, settings, tasks, workdirs
 from research.annotations import fitted, literal, nearest, shown, wanted
 from research.trees import flat
 
@@ -29,6 +29,7 @@ _SECTIONS: dict[str, Callable[[str | None], list[Callable]]] = {
   'task': lambda _: [tasks.make_task],
   'model': lambda name: [models.make_model, *_named(models.MODELS, name)],
   'loss': lambda _: [losses.make_losses],
+  'average': lambda _: [gradients.make_average],
   'optimizer': lambda _: [optimizers.make_optimizer],
   'training': lambda _: [settings.Training],
   'population': lambda _: [settings.Population],
@@ -61,7 +62,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> Config:
     ConfigError: the file, a key, a type or a name is wrong.
   """
   file, _, scale = path.partition(':')
-  config = _from_file(file, 'get_config', *filter(None, [scale]))
+  config = from_file(file, 'get_config', *filter(None, [scale]))
   values = _plain(config)
   if not isinstance(values, dict):
     raise ConfigError(f'get_config of {file} must return a ConfigDict, not {shown(values)}')
@@ -71,32 +72,39 @@ def load(path: str, overrides: Iterable[str] = ()) -> Config:
   return _resolved(values, path)
 
 
-def sweep(path: str) -> list[dict[str, Any]]:
-  """The overrides of each run of the config file's `sweep()`, by dotted key."""
-  return list(_from_file(path.partition(':')[0], 'sweep'))
+def saved(workdir: str | pathlib.Path) -> Config:
+  """The config of a run directory."""
+  values = workdirs.read_json(pathlib.Path(workdir) / 'config.json')
+  return _resolved(values, values.pop('source'))
 
 
-def runs(path: str, overrides: Iterable[str] = ()) -> dict[str, Config]:
-  """The config of each run of a file's `sweep()`, by the name of its directory.
+def from_file(file: str, function: str, *args: Any, optional: bool = False) -> Any:
+  """What a function that a config file defines returns.
+
+  Args:
+    file: the config file.
+    function: its name there.
+    args: its arguments.
+    optional: whether it may also take none.
 
   Raises:
-    ConfigError: as `load` does; or an override sets what the sweep varies.
+    ConfigError: there is no such file or function, or it fails.
   """
-  overrides, arms = list(overrides), sweep(path)
-  for override in overrides:
-    key = override.partition('=')[0]
-    if any(key in arm for arm in arms):
-      file = path.partition(':')[0]
-      raise ConfigError(f'{key} is what sweep() of {file} varies; change it there, or drop it here')
-  return {
-    run_name(arm): load(path, [*overrides, *(f'{key}={value!r}' for key, value in arm.items())])
-    for arm in arms
-  }
-
-
-def run_name(overrides: dict[str, Any]) -> str:
-  """The directory of a run within its sweep: `label_noise=0.5`."""
-  return ','.join(f'{key.rpartition(".")[2]}={value}' for key, value in overrides.items())
+  if not pathlib.Path(file).is_file():
+    raise ConfigError(f'no config file {file!r}; give --config=configs/<topic>/<name>.py[:scale]')
+  module = types.ModuleType('genlab_config')
+  try:
+    importlib.machinery.SourceFileLoader('genlab_config', file).exec_module(module)
+    if not callable(getattr(module, function, None)):
+      raise ConfigError(f'{file} defines no {function}(); see configs/coherence/digits.py')
+    found = getattr(module, function)
+    return found(*(args if inspect.signature(found).parameters or not optional else ()))
+  except ConfigError:
+    raise
+  except ValueError as error:  # such as a scale that the file does not have
+    raise ConfigError(f'{file}: {error}') from error
+  except (Exception, SystemExit) as error:
+    raise ConfigError(f'mend {file}: {type(error).__name__}: {error}') from error
 
 
 def call(function: Callable, config: Config, section: str, *args: Any) -> Any:
@@ -124,24 +132,6 @@ def mount_instruments(config: Config, total_steps: int) -> dict[str, instruments
 def as_json(config: Config) -> dict[str, Any]:
   """The config as plain JSON: what `config.json` of a run holds, and a resumed run must equal."""
   return json.loads(json.dumps(_plain(config)))
-
-
-def _from_file(file: str, function: str, *args: Any) -> Any:
-  """What a function that a config file defines returns."""
-  if not pathlib.Path(file).is_file():
-    raise ConfigError(f'no config file {file!r}; give --config=configs/<topic>/<name>.py[:scale]')
-  module = types.ModuleType('genlab_config')
-  try:
-    importlib.machinery.SourceFileLoader('genlab_config', file).exec_module(module)
-    if not callable(getattr(module, function, None)):
-      raise ConfigError(f'{file} defines no {function}(); see configs/coherence/digits.py')
-    return getattr(module, function)(*args)
-  except ConfigError:
-    raise
-  except ValueError as error:  # such as a scale that the file does not have
-    raise ConfigError(f'{file}: {error}') from error
-  except (Exception, SystemExit) as error:
-    raise ConfigError(f'mend {file}: {type(error).__name__}: {error}') from error
 
 
 def _plain(value: Any) -> Any:

@@ -4,14 +4,17 @@ import contextlib
 import pathlib
 import signal
 import time
+from typing import Any
 
 import numpy as np
+import optax
 import tqdm
 from absl import logging
 
 from research import configuration, schedules, settings, trees, workdirs
 from research.checkpoints import Checkpoints
 from research.configuration import Config
+from research.gradients import make_average
 from research.losses import make_losses
 from research.models import make_model
 from research.optimizers import make_optimizer
@@ -51,10 +54,9 @@ def train_and_evaluate(
     Interrupted: SIGINT or SIGTERM came; the state is saved.
   """
   workdir = pathlib.Path(workdir)
-  _check_same_config(config, workdir)
+  check(config, workdir)
   if workdirs.is_done(workdir):
     return False
-  workdirs.check_writable(workdir)
   population = build(config)
   training = configuration.call(settings.Training, config, 'training')
   evaluation = configuration.call(settings.Evaluation, config, 'evaluation')
@@ -112,28 +114,48 @@ def train_and_evaluate(
   return True
 
 
+def check(config: Config, workdir: str | pathlib.Path) -> None:
+  """All that can be known to be wrong with a run before anything is read or computed.
+
+  Raises:
+    ConfigError: a value is out of range, or the run in `workdir` has another config.
+    MissingDataset: the dataset is not prepared.
+    OSError: the directory cannot be used.
+  """
+  _check_same_config(config, pathlib.Path(workdir))
+  if not workdirs.is_done(workdir):
+    workdirs.check_writable(workdir)
+    _parts(config)
+
+
 def build(config: Config) -> Population:
   """Everything that a config describes; cheap checks come before data are read."""
+  tx, sections = _parts(config)
+  task = configuration.call(make_task, config, 'task')
+  model = configuration.call(make_model, config, 'model', task.n_classes)
+  losses = configuration.call(make_losses, config, 'loss', model.apply)
+  network = (task, model, losses, tx)
+  return configuration.checked(Population, config, *network, seed=config.seed, **sections)
+
+
+def _parts(config: Config) -> tuple[optax.GradientTransformation, dict[str, Any]]:
+  """What takes no data: the optimizer, and the sections of a population, its panel among them."""
   call = configuration.call
   training = call(settings.Training, config, 'training')
   tx = call(make_optimizer, config, 'optimizer', training.total_steps)
-  panel = configuration.mount_instruments(config, training.total_steps)
   sections = {
+    'panel': configuration.mount_instruments(config, training.total_steps),
+    'batch_size': training.batch_size,
     'members': call(settings.Population, config, 'population'),
     'probe': call(settings.Probe, config, 'probe'),
     'evaluation': call(settings.Evaluation, config, 'evaluation'),
+    'average': call(make_average, config, 'average'),
   }
   sizes = call(n_examples, config, 'task')
   configuration.checked(
     check_sizes, config, training.batch_size, sections['probe'], sizes['train'], sizes['test']
   )
-  task = call(make_task, config, 'task')
-  model = call(make_model, config, 'model', task.n_classes)
-  losses = call(make_losses, config, 'loss', model.apply)
-  network = (task, model, losses, tx, panel)
-  return configuration.checked(
-    Population, config, *network, seed=config.seed, batch_size=training.batch_size, **sections
-  )
+  return tx, sections
 
 
 def _check_same_config(config: Config, workdir: pathlib.Path) -> None:

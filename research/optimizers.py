@@ -6,6 +6,10 @@ from typing import Literal
 
 import optax
 
+from research.medians import median_of_three, rolling_median_of_three
+
+MEDIANS = {'m3': median_of_three, 'rm3': rolling_median_of_three}
+
 
 def make_optimizer(
   total_steps: int,
@@ -23,6 +27,7 @@ def make_optimizer(
   warmup_steps: int = 0,
   drop_at: tuple[float, ...] = (0.5, 0.75),
   drop_by: float = 0.1,
+  median: Literal['m3', 'rm3'] | None = None,
 ) -> optax.GradientTransformation:
   r"""The chain: clip the gradient, decay the weights, precondition, scale by the learning rate.
 
@@ -43,6 +48,12 @@ def make_optimizer(
       `drop_at` of the steps after the warm-up.
     warmup_steps: steps of linear warm-up from zero before the schedule, which they shorten.
     drop_at, drop_by: of the `step` schedule.
+    median: `m3` or `rm3` put the median of three minibatch gradients (clipped, and with the L2 penalty)
+      in the place of each (`research.medians`): `m3` on every third minibatch, between which nothing
+      moves, `rm3` on every one from the third on. A step of the schedule is a minibatch, so that
+      training has the same length; an update by `m3` has the rate of its third one. Both need
+      momentum (b1, of Adam) to be zero: those of `rm3` are stale already, and to neither do
+      their authors, whose code refuses it too, give any.
 
   Raises:
     ValueError: an argument is out of range; the message begins with its name.
@@ -70,6 +81,12 @@ def make_optimizer(
       raise ValueError(f'{key} is for sgd; {name} has b1')
   if nesterov and not momentum:
     raise ValueError('nesterov needs momentum above 0')
+  inertia, value = ('momentum', momentum) if name == 'sgd' else ('b1', b1)
+  if median and value:
+    raise ValueError(
+      f'{inertia} must be 0 with median={median!r}, not {value}: '
+      + ('its gradients are stale already' if median == 'rm3' else 'it is defined without any')
+    )
 
   rate = _schedule(total_steps, learning_rate, schedule, warmup_steps, drop_at, drop_by)
   decay = optax.add_decayed_weights(weight_decay) if weight_decay else None
@@ -78,8 +95,10 @@ def make_optimizer(
   else:
     direction = optax.scale_by_adam(b1, b2, eps)
   clip = optax.clip_by_global_norm(clip_norm) if clip_norm else None
-  links = [clip, direction, decay] if name == 'adamw' else [clip, decay, direction]
-  return optax.chain(*filter(None, links), optax.scale_by_learning_rate(rate))
+  before, after = ([clip], [direction, decay]) if name == 'adamw' else ([clip, decay], [direction])
+  if median:
+    after = [MEDIANS[median](optax.chain(optax.identity(), *filter(None, after)))]
+  return optax.chain(*filter(None, before + after), optax.scale_by_learning_rate(rate))
 
 
 def _schedule(total_steps, learning_rate, schedule, warmup_steps, drop_at, drop_by):

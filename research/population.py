@@ -1,5 +1,6 @@
 """A population: R networks that differ in their seed alone, each program compiled once for all."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -11,8 +12,21 @@ from jax.sharding import NamedSharding
 
 from research import rngs, settings, sharding, trees
 from research.evaluate import make_evaluate
-from research.gradients import COUPLED, BatchCoupledError, check_independence
-from research.instruments import GradientInstrument, Mounted, due, make_gradient, make_measure
+from research.gradients import (
+  COUPLED,
+  Average,
+  BatchCoupledError,
+  check_independence,
+  mean_gradient,
+)
+from research.instruments import (
+  GradientInstrument,
+  Instrument,
+  Mounted,
+  due,
+  make_gradient,
+  make_measure,
+)
 from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, over_members
 from research.models import Model
 from research.step import TrainState, init_state, make_train_step
@@ -40,6 +54,7 @@ class Population:
     members: settings.Population,
     probe: settings.Probe,
     evaluation: settings.Evaluation,
+    average: Average = mean_gradient,
     devices: list[Any] | None = None,
   ):
     """Places the data on the devices.
@@ -49,33 +64,37 @@ class Population:
       seed: of member 0; member r has `seed + r`.
       batch_size: examples of one step of one member.
       members, probe, evaluation: sections of the config.
+      average: what the optimizer gets of the gradients of a batch.
       devices: to use; None: all.
 
     Raises:
-      ValueError: the batch or the probe exceeds its set; the message begins with the config key.
+      ValueError: the batch or the probe exceeds its set, or does not suit an instrument; the message
+        begins with the config key.
       BatchCoupledError: a gradient instrument is mounted, and the model couples its examples.
     """
     self.task, self.model, self.losses, self.tx, self.panel = task, model, losses, tx, panel
-    self.batch_size = batch_size
+    self.batch_size, self.average = batch_size, average
     self.seeds = np.arange(seed, seed + members.size)
     probed = task.train if probe.split == 'train' else task.test
     check_sizes(batch_size, probe, len(task.train.labels), len(task.test.labels))
     self._check_examples_are_independent()
+    self._check_samples_suit(probe.size)
 
     self.mesh = sharding.make_mesh(members.size, int(np.gcd(batch_size, probe.size)), devices)
     self._advance: Literal['vmap', 'scan'] = (
       fastest_advance(model, self._one_input()) if members.advance == 'auto' else members.advance
     )
-    labels = np.stack([task.train_labels(int(s)) for s in self.seeds])  # [R, n]
+    targets = {'labels': np.stack([task.train_labels(int(s)) for s in self.seeds])}  # [R, n]
+    if task.label_noise:
+      targets['corrupt'] = np.stack([task.is_corrupt(int(s)) for s in self.seeds])
     self._inputs = self._put(task.train.inputs, SHARED)
-    self._labels = self._put(labels, MEMBER)
-    rows = slice(0, probe.size)
-    probe_labels = labels[:, rows] if probe.split == 'train' else self._for_all(probed.labels[rows])
+    self._targets = self._put(targets, MEMBER)
+    of_probed = targets if probe.split == 'train' else {'labels': self._for_all(probed.labels)}
     self._probe = (
-      self._put(probed.inputs[rows], EXAMPLE),
-      self._put(probe_labels, MEMBER_EXAMPLE),
+      self._put(probed.inputs[: probe.size], EXAMPLE),
+      self._put({name: x[:, : probe.size] for name, x in of_probed.items()}, MEMBER_EXAMPLE),
     )
-    self._examples, self._evaluate = self._prepare_evaluation(labels, evaluation)
+    self._examples, self._evaluate = self._prepare_evaluation(targets, evaluation)
     self._steps: dict[frozenset[str], Callable] = {}
     self._measures: dict[frozenset[str], Callable] = {}
     self._init = over_members(self._init_member, self.mesh, (MEMBER,), 'scan')  # compiles faster
@@ -95,7 +114,7 @@ class Population:
     names = due(self.panel, step, 'batch')
     if names not in self._steps:
       self._steps[names] = self._compile_step(names)
-    return self._steps[names](state, self._labels, self._indices(step), self._inputs)
+    return self._steps[names](state, self._targets, self._indices(step), self._inputs)
 
   def measure(self, state: TrainState, step: int) -> Metrics:
     """What the instruments that are due on the probe set at this step measure."""
@@ -136,11 +155,11 @@ class Population:
   def _compile_step(self, names: frozenset[str]) -> Callable:
     measured = [self.panel[name].instrument for name in sorted(names)]
     axis = sharding.EXAMPLES
-    train_step = make_train_step(make_gradient(measured, self.losses, axis), self.tx)
+    train_step = make_train_step(make_gradient(measured, self.losses, axis, self.average), self.tx)
 
-    def step_of_member(state, labels, indices, inputs):
-      batch = {'inputs': self.task.normalize(inputs[indices]), 'labels': labels[indices]}
-      return train_step(state, batch)
+    def step_of_member(state, targets, indices, inputs):
+      of_batch = {name: x[indices] for name, x in targets.items()}
+      return train_step(state, {'inputs': self.task.normalize(inputs[indices]), **of_batch})
 
     specs = (MEMBER, MEMBER, MEMBER_EXAMPLE, SHARED)
     return over_members(step_of_member, self.mesh, specs, self._advance, donate=(0,))
@@ -150,13 +169,13 @@ class Population:
       [self.panel[name].instrument for name in sorted(names)], self.losses, sharding.EXAMPLES
     )
 
-    def measure_member(params, inputs, labels):
-      return measure(params, {'inputs': self.task.normalize(inputs), 'labels': labels})
+    def measure_member(params, inputs, targets):
+      return measure(params, {'inputs': self.task.normalize(inputs), **targets})
 
     # One member after another: memory is that of one, and a probe set fills the device by itself.
     return over_members(measure_member, self.mesh, (MEMBER, EXAMPLE, MEMBER_EXAMPLE), 'scan')
 
-  def _prepare_evaluation(self, labels: np.ndarray, evaluation: settings.Evaluation):
+  def _prepare_evaluation(self, targets: dict[str, np.ndarray], evaluation: settings.Evaluation):
     """Examples padded to whole chunks on every shard, with the weights of their groups."""
     n_shards = self.mesh.shape[sharding.EXAMPLES]
     n_train = min(evaluation.max_train_examples, len(self.task.train.labels))
@@ -180,12 +199,12 @@ class Population:
       )
 
     groups = {'all': np.ones((len(self.seeds), n_train))}
-    if self.task.label_noise:
-      corrupt = np.stack([self.task.is_corrupt(int(s))[:n_train] for s in self.seeds])
+    if 'corrupt' in targets:
+      corrupt = targets['corrupt'][:, :n_train]
       groups |= {'corrupt': corrupt, 'pristine': ~corrupt}
     test_labels = self._for_all(self.task.test.labels)
     examples = {
-      'train': place(self.task.train.inputs[:n_train], labels[:, :n_train], groups),
+      'train': place(self.task.train.inputs[:n_train], targets['labels'][:, :n_train], groups),
       'test': place(self.task.test.inputs, test_labels, {'all': np.ones(test_labels.shape)}),
     }
     evaluate = make_evaluate(
@@ -227,6 +246,23 @@ class Population:
         'labels': self.task.train.labels[:8],
       }
       check_independence(self.losses, params, examples)
+
+  def _check_samples_suit(self, probe_size: int) -> None:
+    """Traces what may refuse its sample, the average and what is no formula, before any work."""
+    one = self._one_input()
+    params = jax.eval_shape(self.model.init, jax.random.key(0), one)
+
+    def sample(m):
+      inputs = jax.ShapeDtypeStruct((m, *one.shape[1:]), one.dtype)
+      return {'inputs': inputs, 'labels': jax.ShapeDtypeStruct((m,), np.int32)}
+
+    if self.average is not mean_gradient:
+      jax.eval_shape(self.average(self.losses), params, sample(self.batch_size))
+    for mounted in self.panel.values():
+      if isinstance(mounted.instrument, Instrument):
+        measure = functools.partial(mounted.instrument.measure, self.losses)
+        m = probe_size if mounted.on == 'probe' else self.batch_size
+        jax.eval_shape(measure, params, sample(m))
 
 
 def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']:

@@ -1,15 +1,18 @@
-"""`python -m research.replicate STUDY --workdir=DIR [--config=FILE[:scale]] [--config.key=value ...]`
+"""`python -m research.replicate STUDY [--scale=smoke|cpu|full] [--seeds=5] [--workdir=DIR]`
 
-Runs what is missing of a study, judges its claims, and writes its figures and its card.
+Runs what is missing of a study, judges its claims, and writes its figures and its card: `card.md`,
+`card.json` and `card.html`. `--config.section.key=value` sets a key of all its runs.
 """
 
 import argparse
+import inspect
 import pathlib
+import shlex
 import sys
-from collections.abc import Iterable
-from typing import Any
 
 from research import command_line
+
+SCALES = ('smoke', 'cpu', 'full')
 
 
 def main(argv: list[str]) -> int:
@@ -20,9 +23,14 @@ def main(argv: list[str]) -> int:
   )
   parser.add_argument('study', nargs='?', help='which study; --list shows them')
   parser.add_argument('--list', action='store_true', help='list the studies')
-  parser.add_argument('--config', help="config file and scale; default: the study's")
+  parser.add_argument('--scale', choices=SCALES, help='default: cpu, minutes on two cores')
+  parser.add_argument('--seeds', help='networks in each arm, 5, or their seeds, 100:105')
+  parser.add_argument('--only', help='some of the experiments, with commas between')
+  parser.add_argument('--config', help='for a study of one experiment: another config file')
   parser.add_argument(
-    '--workdir', type=command_line.folder, help='for runs, figures and card; default: runs/STUDY'
+    '--workdir',
+    type=command_line.folder,
+    help='for runs, figures and card; default: runs/STUDY/SCALE',
   )
   command_line.add_data_dir(parser)
   flags = parser.parse_args(rest)
@@ -30,65 +38,100 @@ def main(argv: list[str]) -> int:
 
 
 def _run(parser: argparse.ArgumentParser, flags: argparse.Namespace, overrides: list[str]) -> int:
-  from research import configuration, loop, studies, tables
+  from research import studies
   from research.figures.style import save
+  from research.studies import plan
   from research.studies.card import make_card, write_card
+  from research.studies.page import write_page
+  from research.workdirs import read_json
 
   if flags.list:
     for name, study in studies.STUDIES.items():
-      print(f'{name}: {study.TITLE} ({study.CONFIG})')
+      print(f'{name}: {study.TITLE} ({", ".join(study.EXPERIMENTS)})')
     return 0
   if flags.study not in studies.STUDIES:
     asked = f'no study {flags.study!r}' if flags.study else 'which study?'
     parser.error(f'{asked}; there are: {", ".join(studies.STUDIES)}')
   study = studies.STUDIES[flags.study]
+  whole, asked_for = _plans(parser, flags, overrides, study)
   command_line.use_data_dir(flags)
   command_line.cache_programs()
-  root = pathlib.Path(flags.workdir or f'runs/{flags.study}')
-  source = flags.config or study.CONFIG
-  runs = configuration.runs(source, overrides)
-  for config in runs.values():
-    _require(config, study.INSTRUMENTS)
-  runs = {root / name: config for name, config in runs.items()}
-  ran = [loop.train_and_evaluate(config, workdir) for workdir, config in runs.items()]
-  stems = {name: root / 'figures' / name for name in study.FIGURES}
-  made = [root / 'card.md', *(stem.with_suffix('.png') for stem in stems.values())]
-  if not any(ran) and all(path.exists() for path in made):
+  scale = next(iter(whole.sources.values())).partition(':')[2]
+  root = pathlib.Path(flags.workdir or f'runs/{flags.study}/{scale}')
+  ran = plan.run(asked_for, root)
+  workdirs = plan.finished(whole, root)
+  calculated = {name: calculate() for name, calculate in study.CALCULATIONS.items()}
+  tables = plan.load(workdirs) | calculated
+  command = shlex.join(['python', '-m', 'research.replicate', *_asked(flags, overrides)])
+  card = make_card(
+    flags.study, scale, command, study.CLAIMS, tables, workdirs, study.reading(tables)
+  )
+  drawn = {name: draw for name, (draw, reads) in study.FIGURES.items() if reads in workdirs}
+  stems = {name: root / 'figures' / name for name in drawn}
+  images = {name: stem.with_suffix('.png') for name, stem in stems.items()}
+  made = all(path.exists() for path in [root / 'card.html', *images.values()])
+  if not ran and made and read_json(root / 'card.json') == card:
     print(f'{root} is done already; nothing to do. Its card: {root / "card.md"}')
     return 0
-  table = tables.load_runs(root, only=[run.name for run in runs])
-  asked = ' '.join([source, *(command_line.PREFIX + override for override in overrides)])
-  card = make_card(flags.study, asked, study.CLAIMS, table, list(runs))
-  figures = [
-    path for name, figure in study.FIGURES.items() for path in save(figure(table), stems[name])
-  ]
   written = write_card(card, root)
-  _print(study.TITLE, study.summary(table), card)
-  print(f'figures: {", ".join(map(str, figures))}\ncard: {written}')
+  for name, draw in drawn.items():
+    save(draw(tables[study.FIGURES[name][1]]), stems[name])
+  captions = {name: (inspect.getdoc(draw) or '').partition('\n')[0] for name, draw in drawn.items()}
+  page = write_page(card, images, root, study.TITLE, captions)
+  _print(study.TITLE, study.summary(tables), card)
+  print(f'figures: {root / "figures"}\ncard: {written}, {page}')
   return 0
 
 
-def _require(config: Any, names: Iterable[str]) -> None:
-  """Checks that the instruments that a study reads measure on the probe set."""
-  from research.configuration import ConfigError
+def _plans(parser, flags: argparse.Namespace, overrides: list[str], study):
+  """The whole study, and what of it the flags ask for."""
+  from research.studies import plan
 
-  for name in names:
-    if name not in config.instruments or config.instruments[name].on != 'probe':
-      raise ConfigError(
-        f'{config.source}: this study reads instruments.{name} on the probe set; mount it there, or'
-        f' with --config.instruments.{name}.on=probe'
-      )
+  experiments = study.EXPERIMENTS
+  names = [*experiments] if flags.only is None else flags.only.split(',')
+  if unknown := [name for name in names if name not in experiments]:
+    parser.error(f'no experiment {unknown[0]!r} in {flags.study}: {", ".join(experiments)}')
+  if flags.config and (len(study.EXPERIMENTS) > 1 or (flags.scale and ':' in flags.config)):
+    parser.error('--config replaces the one file of a study, with its scale after a colon')
+  sources = {}
+  for name, experiment in experiments.items():
+    file, _, scale = (flags.config or experiment.config).partition(':')
+    sources[name] = f'{file}:{scale or flags.scale or "cpu"}'
+  try:
+    seeds = plan.seed_overrides(flags.seeds) if flags.seeds is not None else []
+  except ValueError as error:
+    parser.error(str(error))
+  keys = [override.partition('=')[0] for override in overrides]
+  if seeds and {'seed', 'population.size'} & {*keys}:
+    parser.error('--seeds sets seed and population.size; drop it, or the overrides')
+  overrides = [*seeds, *overrides]
+  some = {name: it for name, it in experiments.items() if name in names}
+  return (
+    plan.Plan(experiments=experiments, sources=sources, overrides=overrides),
+    plan.Plan(experiments=some, sources=sources, overrides=overrides),
+  )
+
+
+def _asked(flags: argparse.Namespace, overrides: list[str]) -> list[str]:
+  """The flags that decide what the whole study is."""
+  values = {name: getattr(flags, name) for name in ('scale', 'seeds', 'config')}
+  given = [f'--{name}={value}' for name, value in values.items() if value is not None]
+  return [flags.study, *given, *(command_line.PREFIX + override for override in overrides)]
 
 
 def _print(title: str, summary, card: dict) -> None:
   from research.studies.card import VERDICTS, plus_minus
 
   print(f'\n{title}\n\n{summary.to_string()}\n')
+  if card['scale'] == 'smoke':
+    print('scale smoke tests that all runs; its verdicts mean nothing\n')
   for claim in card['claims']:
     print(
       f'{VERDICTS[claim["holds"]]:>14}  {claim["name"]}: {plus_minus(claim)} (n = {claim["n"]})'
     )
     print(f'{"":>14}  {claim["note"]}; the paper: {claim["paper"]}')
+  if card['not_run']:
+    print(f'not run: what {len(card["not_run"])} more claims read')
   print(f'\n{card["minutes"]:g} minutes of training on {card["device"]}')
 
 

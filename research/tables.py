@@ -12,16 +12,17 @@ from scipy import stats
 from research import trees
 from research.records import METRICS, read_metrics
 
-ALWAYS = ('task.name', 'task.label_noise')
+ALWAYS = ('task.name', 'task.label_noise', 'optimizer.learning_rate')
 
 
 def load_runs(root: str | Path, only: Sequence[str] | None = None) -> pd.DataFrame:
   """Reads every run at or below `root`, finished or at work, or `only` those of these names.
 
   Columns: run (its path from `root`); seed, of the member: the config's plus the member's place; the
-  settings that differ between the runs, under their dotted names, with `task.name` and
-  `task.label_noise` where there are any, lists as tuples, None where a run has no such setting; step,
-  member, and the metrics, NaN where not measured. Sorted by run, step and member.
+  settings that differ between the runs, under their dotted names, with `task.name`,
+  `task.label_noise` and `optimizer.learning_rate` where there are any, lists as tuples, None where a
+  run has no such setting; step, member, and the metrics, NaN where not measured. Sorted by run, step
+  and member.
 
   Raises:
     FileNotFoundError: there are no rows of any run.
@@ -42,7 +43,6 @@ def load_runs(root: str | Path, only: Sequence[str] | None = None) -> pd.DataFra
     raise FileNotFoundError(f'no runs (config.json and {METRICS}) with rows at or below {root}')
   runs = [run for run, table in tables.items() for _ in range(len(table))]
   table = pd.concat(list(tables.values()), ignore_index=True)
-  table.insert(0, 'run', runs)
   names = sorted({name for flat in settings.values() for name in flat})
   shown = [
     name
@@ -50,9 +50,9 @@ def load_runs(root: str | Path, only: Sequence[str] | None = None) -> pd.DataFra
     if name != 'seed'
     and (name in ALWAYS or len({values.get(name) for values in settings.values()}) > 1)
   ]
-  for place, name in enumerate(shown, 1):
-    table.insert(place, name, [settings[run].get(name) for run in runs])
-  table.insert(1, 'seed', table['member'] + [settings[run].get('seed', 0) for run in runs])
+  columns = {'run': runs, 'seed': table['member'] + [settings[run].get('seed', 0) for run in runs]}
+  columns |= {name: [settings[run].get(name) for run in runs] for name in shown}
+  table = pd.concat([pd.DataFrame(columns), table], axis=1)
   return table.sort_values(['run', 'step', 'member'], ignore_index=True)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 
 Params = Any  # a tree of arrays: the parameters of one network
-Batch = dict[str, jax.Array]  # at least 'inputs' [B, ...] and 'labels' [B]
+# At least 'inputs' [B, ...] and 'labels' [B]; with label noise 'corrupt' [B]: which were redrawn.
+Batch = dict[str, jax.Array]
 Losses = Callable[[Params, Batch], jax.Array]  # (params, batch) -> the loss of each example [B]
 Metrics = dict[str, Any]  # 'group/name' -> array
-Measure = Callable[[Params, Batch], Metrics]  # what an instrument computes; pure
+Measure = Callable[[Params, Batch], Metrics]  # what instruments that are due together compute; pure

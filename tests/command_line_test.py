@@ -10,10 +10,11 @@ import time
 
 import pytest
 
-from research import command_line, main, replicate
+from research import command_line, main, replicate, studies
 
 CONFIG = '--config=configs/coherence/digits.py:smoke'
 STUDY = 'real_and_random_labels'
+STUDIES = ', '.join(studies.STUDIES)
 
 
 @pytest.fixture(autouse=True)
@@ -280,14 +281,18 @@ def test_the_studies_are_listed(capsys):
   assert run(replicate, '--list') == 0
   printed = capsys.readouterr()
   assert printed.out.startswith(f'{STUDY}: Coherence of the gradients')
-  assert 'configs/coherence/digits.py:cpu' in printed.out
+  assert 'generalization_mystery: ' in printed.out
 
 
 @pytest.mark.parametrize(
   ('flags', 'message'),
   [
-    ([], f'which study?; there are: {STUDY}'),
-    (['real_labels'], f"no study 'real_labels'; there are: {STUDY}"),
+    ([], f'which study?; there are: {STUDIES}'),
+    (['real_labels'], f"no study 'real_labels'; there are: {STUDIES}"),
+    ([STUDY, '--seeds=3:3'], '--seeds must be a number of networks, or FIRST:STOP'),
+    ([STUDY, '--only=noises'], f"no experiment 'noises' in {STUDY}: labels"),
+    ([STUDY, CONFIG, '--scale=cpu'], '--config replaces the one file of a study'),
+    (['generalization_mystery', CONFIG], '--config replaces the one file of a study'),
     ([STUDY, '--conf=x'], 'unrecognized arguments: --conf=x'),
     ([STUDY, '--config=configs/coherence/nope.py'], "no config file 'configs/coherence/nope.py'"),
     ([STUDY, CONFIG, '--config.probe.sise=3'], "unknown config key 'probe.sise'"),
@@ -315,7 +320,7 @@ def test_a_config_without_a_sweep_cannot_be_replicated(tmp_path, capsys):
 def test_a_study_leaves_its_runs_figures_and_card(tmp_path, capsys):
   root = tmp_path / 'study'
   flags = [STUDY, CONFIG, f'--workdir={root}', '--config.population.size=2']
-  stray = root / 'label_noise=0.25'  # of an earlier sweep, say: no part of this study
+  stray = root / 'labels' / 'label_noise=0.25'  # of an earlier sweep, say: no part of this study
   stray.mkdir(parents=True)
   (stray / 'config.json').write_text('{"task": {"name": "digits", "label_noise": 0.25}}')
   (stray / 'metrics.jsonl').write_text('{"step": 0, "train/accuracy": [0.5, 0.5]}\n')
@@ -324,7 +329,7 @@ def test_a_study_leaves_its_runs_figures_and_card(tmp_path, capsys):
   assert printed.err == ''
   card = json.loads((root / 'card.json').read_text())
   assert card['scale'] == 'smoke'
-  assert card['config'].endswith(':smoke --config.population.size=2')
+  assert card['command'].endswith(':smoke --config.population.size=2')
   assert all(f'{claim["name"]}: ' in printed.out for claim in card['claims'])
   assert '25%' not in printed.out
   assert (root / 'card.md').read_text().startswith(f'# {STUDY}, ')

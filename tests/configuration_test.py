@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from research import configuration
+from research import configuration, sweeps
 from research.configuration import ConfigError, load
 from research.instruments import INSTRUMENTS, Mounted
 from research.models import MODELS, make_model
@@ -20,7 +20,17 @@ from research.trees import flat
 CONFIGS = sorted(str(path) for path in pathlib.Path('configs').rglob('*.py'))
 DIGITS = 'configs/coherence/digits.py'
 SMOKE = f'{DIGITS}:smoke'
-SECTIONS = ['task', 'model', 'loss', 'optimizer', 'training', 'population', 'probe', 'evaluation']
+SECTIONS = [
+  'task',
+  'model',
+  'loss',
+  'average',
+  'optimizer',
+  'training',
+  'population',
+  'probe',
+  'evaluation',
+]
 
 
 def scales(file):
@@ -90,15 +100,21 @@ def test_every_config_resolves_to_what_the_functions_take(file):
 def test_every_sweep_is_of_valid_overrides(file):
   if 'def sweep' not in pathlib.Path(file).read_text():
     with pytest.raises(ConfigError, match=r'defines no sweep\(\)'):
-      configuration.sweep(file)
+      sweeps.sweep(file)
     return
-  arms = configuration.sweep(f'{file}:smoke')
-  names = [configuration.run_name(arm) for arm in arms]
-  assert len(set(names)) == len(names) > 0
-  for arm in arms:
+  arms = sweeps.sweep(f'{file}:smoke')
+  assert len(arms) > 0
+  for arm in arms.values():
     config = load(f'{file}:smoke', [f'{key}={value!r}' for key, value in arm.items()])
     values = flat(configuration.as_json(config))
-    assert {key: values[key] for key in arm} == arm
+    plain = json.loads(json.dumps(arm))
+    assert {key: values[key] for key in arm} == plain
+
+
+def test_a_saved_config_is_the_config_of_the_run(tmp_path):
+  config = load(SMOKE, ['model.widths=(3,4)'])
+  (tmp_path / 'config.json').write_text(json.dumps(configuration.as_json(config)))
+  assert configuration.saved(tmp_path) == config
 
 
 def test_defaults_are_those_of_the_functions():
@@ -206,7 +222,7 @@ UNKNOWN = [
   ('optimizer.lr=3', "unknown config key 'optimizer.lr'", "mean 'optimizer.learning_rate'?"),
   ('instruments.stifness.every=3', 'unknown', "did you mean 'instruments.stiffness.every'?"),
   ('instruments.gsnr.evry=3', 'unknown', "did you mean 'instruments.gsnr.every'?"),
-  ('instruments.zzz.every=3', 'unknown', 'valid in instruments: coherence, confusion'),
+  ('instruments.zzz.every=3', 'unknown', 'valid in instruments: batch_coherence, coherence'),
   ('model.widths.x=3', 'unknown', "'model.widths' is a value, no section"),
   ('seed.x=3', 'unknown', "'seed' is a value, no section"),
   ('task.data_dir=/x', 'unknown', 'valid in task: name, label_noise'),

@@ -8,12 +8,12 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 
 FLOORS = [
-  {'types', 'trees', 'rngs', 'schedules', 'annotations'},
+  {'types', 'trees', 'rngs', 'schedules', 'annotations', 'medians'},
   {'settings', 'sharding', 'workdirs'},
   {'tasks', 'models', 'losses', 'optimizers', 'gradients'},
   {'instruments', 'step', 'evaluate', 'members', 'checkpoints', 'records'},
-  {'population', 'configuration', 'tables'},
-  {'loop', 'figures'},
+  {'population', 'configuration', 'tables', 'summaries'},
+  {'loop', 'sweeps', 'figures'},
   {'studies', 'command_line'},
   {'main', 'replicate'},
 ]

@@ -34,18 +34,18 @@ def train(workdir, *overrides):
   return loop.train_and_evaluate(config, workdir)
 
 
-def final_state(workdir):
+def final_state(workdir, *overrides):
   """Step and leaves of the newest checkpoint, as NumPy arrays."""
-  config = configuration.load(CONFIG, OVERRIDES)
+  config = configuration.load(CONFIG, [*OVERRIDES, *overrides])
   target = loop.build(config).abstract_state()
   with Checkpoints(workdir / 'checkpoints') as checkpoints:
     step, state = checkpoints.restore_latest(target)
   return step, jax.device_get(jax.tree.leaves(state))
 
 
-def assert_same_run(here, there):
+def assert_same_run(here, there, *overrides):
   assert (here / 'metrics.jsonl').read_bytes() == (there / 'metrics.jsonl').read_bytes()
-  (step, leaves), (other_step, others) = final_state(here), final_state(there)
+  (step, leaves), (other_step, others) = (final_state(run, *overrides) for run in (here, there))
   assert step == other_step == 30
   for a, b in zip(leaves, others, strict=True):
     np.testing.assert_array_equal(a, b)
@@ -91,19 +91,34 @@ def test_training_reduces_the_loss(uninterrupted):
   assert loss.iloc[-1] < loss.iloc[0]
 
 
-@pytest.mark.parametrize('at', [1, 4, 17, 29])
-def test_a_crash_loses_nothing(uninterrupted, tmp_path, monkeypatch, at):
+def crash(monkeypatch, at, *arguments):
+  """Trains until step `at`, and no further."""
   step = Population.step
 
-  def crash(self, state, number):
+  def step_or_crash(self, state, number):
     if number == at:
       raise RuntimeError('crash')
     return step(self, state, number)
 
   with monkeypatch.context() as patch:
-    patch.setattr(Population, 'step', crash)
+    patch.setattr(Population, 'step', step_or_crash)
     with pytest.raises(RuntimeError, match='crash'):
-      train(tmp_path)
+      train(*arguments)
+
+
+@pytest.mark.parametrize('median', ['m3', 'rm3'])
+def test_a_crash_between_two_medians_loses_nothing(tmp_path, monkeypatch, median):
+  """At step 16, where it goes on, one of three minibatches has been seen by M3, and all by RM3."""
+  overrides = ['optimizer.momentum=0.0', f'optimizer.median={median}']
+  assert train(tmp_path / 'whole', *overrides)
+  crash(monkeypatch, 17, tmp_path / 'parts', *overrides)
+  assert train(tmp_path / 'parts', *overrides)
+  assert_same_run(tmp_path / 'parts', tmp_path / 'whole', *overrides)
+
+
+@pytest.mark.parametrize('at', [1, 4, 17, 29])
+def test_a_crash_loses_nothing(uninterrupted, tmp_path, monkeypatch, at):
+  crash(monkeypatch, at, tmp_path)
   with (tmp_path / 'metrics.jsonl').open('a') as torn:
     torn.write('{"step": 9999, "train/ba')
   assert train(tmp_path)

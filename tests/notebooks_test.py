@@ -1,7 +1,10 @@
 import os
+import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,34 +12,64 @@ import pytest
 from research.records import Records
 from research.workdirs import write_json
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / 'notebooks').glob('[!_]*.py'))
+ROOT = Path(__file__).parents[1]
+PROGRAM = SimpleNamespace(**runpy.run_path(str(ROOT / 'notebooks/__main__.py')))
+NOTEBOOKS = sorted((ROOT / 'notebooks').glob('[!_]*.py'))
+FIRST = {  # what to run first
+  'coherence': 'make quickstart',
+  'generalization_mystery': 'python -m research.replicate generalization_mystery',
+}
+# Where each notebook finds the runs that are made here, below its folder.
+FOLDERS = {'coherence': '.', 'generalization_mystery': 'noise'}
 
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
-  """Three finished runs of three members, measured but never trained."""
-  root, rng, m = tmp_path_factory.mktemp('runs'), np.random.default_rng(0), 32
+  """For each notebook three finished runs of three members, measured but never trained."""
+  roots = {name: tmp_path_factory.mktemp(name) for name in FOLDERS}
+  for name, folder in FOLDERS.items():
+    make_runs(roots[name] / folder)
+  claim = {'name': 'coherence_falls_with_label_noise', 'claim': 'It falls.', 'paper': 'falls'}
+  claim |= {'source': 'them', 'ours': 2.72, 'stderr': 0.1, 'n': 3, 'holds': True, 'note': ''}
+  claim['minutes'] = 1.0
+  card = {'study': 'generalization_mystery', 'scale': 'toy', 'command': '', 'commit': 'abc'}
+  card |= {
+    'device': 'cpu',
+    'minutes': 0.0,
+    'experiments': {},
+    'reading': '',
+    'not_run': [],
+    'claims': [claim],
+  }
+  write_json(roots['generalization_mystery'] / 'card.json', card)
+  return roots
+
+
+def make_runs(folder):
+  rng, m = np.random.default_rng(0), 32
   for noise in (0.0, 0.5, 1.0):
-    workdir = root / f'label_noise={noise}'
-    workdir.mkdir()
+    workdir = folder / f'label_noise={noise}'
+    workdir.mkdir(parents=True)
     write_json(workdir / 'config.json', {'seed': 0, 'task': {'name': 'toy', 'label_noise': noise}})
+    (workdir / 'DONE').touch()
     with Records(workdir) as records:
       for step in (0, 1, 3, 10, 30, 100):
         alpha = (1 + 10 / (1 + step)) / m * np.exp(-noise + 0.1 * rng.normal(size=3))
         row = {'train/accuracy': rng.uniform(size=3), 'test/accuracy': rng.uniform(size=3)}
         row['train/epoch'] = step / 10
+        groups = ('groups/share/corrupt', 'train/accuracy_pristine', 'train/accuracy_corrupt')
+        row |= {name: rng.uniform(size=3) for name in groups if noise == 0.5}
         for suffix in ('', '/Dense_0', '/Dense_1'):
           row[f'coherence/alpha{suffix}'] = alpha
           row[f'coherence/m_coherence{suffix}'] = m * alpha
           row[f'coherence/alpha_unbiased{suffix}'] = (m * alpha - 1) / (m - 1)
         records.write(step, row)
-  return root
 
 
 @pytest.fixture(scope='module')
 def printed(runs):
   """What each notebook prints, run as a plain script on these runs."""
-  done = {notebook.stem: run(notebook, runs) for notebook in NOTEBOOKS}
+  done = {notebook.stem: run(notebook, runs[notebook.stem]) for notebook in NOTEBOOKS}
   assert not any(script.returncode for script in done.values()), done
   return {name: script.stdout for name, script in done.items()}
 
@@ -56,7 +89,7 @@ def test_makes_figures_of_finished_runs(name, runs, printed):
   images = [Path(line) for line in printed[name].splitlines() if line.endswith('.png')]
   assert images
   for image in images:
-    assert image.parent == runs / 'figures'
+    assert image.parent == runs[name] / 'figures'
     assert image.read_bytes().startswith(b'\x89PNG')
     assert image.with_suffix('.pdf').read_bytes().startswith(b'%PDF')
 
@@ -65,7 +98,7 @@ def test_makes_figures_of_finished_runs(name, runs, printed):
 def test_says_what_to_run_first(notebook, tmp_path):
   refused = run(notebook, tmp_path / 'nothing')
   assert refused.returncode == 1
-  assert 'make quickstart' in refused.stderr
+  assert FIRST[notebook.stem] in refused.stderr
   assert 'Traceback' not in refused.stderr
 
 
@@ -77,3 +110,49 @@ def test_coherence_prints_the_summary_and_the_verdicts(printed):
   assert [line.split(':')[0] for line in lines if ' ± ' in line and ':' in line].count('holds') >= 1
   ratio = next(line for line in lines if 'at least twice' in line)
   assert 2 < float(ratio.split()[1]) < 4
+
+
+def test_generalization_mystery_shows_what_was_run_and_the_verdicts_of_the_card(printed):
+  lines = printed['generalization_mystery'].splitlines()
+  assert {Path(line).stem for line in lines if line.endswith('.png')} == {'noise', 'groups'}
+  assert 'averaging: not run' in lines
+  assert 'holds: 2.72 ± 0.1. It falls. The paper: falls.' in lines
+
+
+def test_generalization_mystery_leaves_out_what_is_not_finished(runs, tmp_path):
+  shutil.copytree(runs['generalization_mystery'], tmp_path / 'runs')
+  (tmp_path / 'runs/noise/label_noise=0.5/DONE').unlink()
+  refused = run(ROOT / 'notebooks/generalization_mystery.py', tmp_path / 'runs')
+  assert refused.returncode == 1
+  assert 'noise: 1 runs unfinished' in refused.stdout
+
+
+def test_each_notebook_has_a_folder_of_its_own_and_knows_its_study(runs, tmp_path, monkeypatch):
+  monkeypatch.delenv('GENLAB_RUNS', raising=False)
+  folders = {script.stem: PROGRAM.folder(script) for script in NOTEBOOKS}
+  assert folders == {
+    'coherence': ROOT / 'runs/quickstart',
+    'generalization_mystery': ROOT / 'runs/generalization_mystery/cpu',
+  }
+  mystery = runs['generalization_mystery']
+  fit = {script.stem: PROGRAM.unfit(script, mystery) for script in NOTEBOOKS}
+  assert fit == {
+    'coherence': f'{mystery} is of the study generalization_mystery',
+    'generalization_mystery': '',
+  }
+  assert {PROGRAM.unfit(script, tmp_path) for script in NOTEBOOKS} == {
+    f'no finished runs in {tmp_path}'
+  }
+
+
+def test_refuses_where_there_are_no_runs_at_all(tmp_path):
+  refused = subprocess.run(
+    [sys.executable, '-m', 'notebooks'],
+    cwd=ROOT,
+    env={**os.environ, 'GENLAB_RUNS': str(tmp_path)},
+    capture_output=True,
+    text=True,
+  )
+  assert refused.returncode == 1
+  assert 'left out coherence.py: no finished runs' in refused.stderr
+  assert 'make quickstart' in refused.stderr

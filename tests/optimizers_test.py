@@ -102,6 +102,65 @@ def test_the_loops_written_by_hand_differ():
   assert all(np.abs(a - b).max() > 1e-2 for a, b in itertools.combinations(ends, 2))
 
 
+def median_of_minibatches(theta, minibatches, *, rolling, decay=0.0, clip=None):
+  """M3 and RM3 by hand: of clipped gradients, with the L2 penalty of when they were taken."""
+  seen = []
+  for t, shift in enumerate(minibatches):
+    g = gradient(theta) + shift
+    if clip is not None:
+      g = g * min(1, clip / np.linalg.norm(g))
+    seen.append(g + decay * theta)
+    if t >= 2 if rolling else t % 3 == 2:
+      theta = theta - RATE / 2 * cosine(t, STEPS) * np.median(seen[-3:], axis=0)
+    yield theta
+
+
+@pytest.mark.parametrize('median', ['m3', 'rm3'])
+@pytest.mark.parametrize('more', [{}, {'decay': 0.3}, {'decay': 0.3, 'clip': 0.5}])
+def test_medians_agree_with_the_loop_written_by_hand(median, more):
+  """With a schedule, which counts minibatches."""
+  minibatches = np.random.default_rng(0).normal(size=(STEPS, 3))
+  expected = [*median_of_minibatches(START, minibatches, rolling=median == 'rm3', **more)]
+  tx = make_optimizer(
+    STEPS,
+    learning_rate=RATE,
+    schedule='cosine',
+    median=median,
+    weight_decay=more.get('decay', 0.0),
+    clip_norm=more.get('clip'),
+  )
+  theta = jnp.asarray(START, jnp.float32)
+  state, thetas = tx.init(theta), []
+  for shift in minibatches:
+    grads = jnp.asarray(gradient(theta) + shift, jnp.float32)
+    updates, state = jax.jit(tx.update)(grads, state, theta)
+    theta = optax.apply_updates(theta, updates)
+    thetas.append(np.asarray(theta))
+  np.testing.assert_allclose(thetas, expected, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize('median', ['m3', 'rm3'])
+def test_before_the_third_minibatch_nothing_moves_not_even_by_decay(median):
+  tx = make_optimizer(STEPS, name='adamw', b1=0.0, weight_decay=0.5, median=median)
+  theta = jnp.asarray(START, jnp.float32)
+  state, sizes = tx.init(theta), []
+  for _ in range(4):
+    updates, state = tx.update(jnp.ones(3), state, theta)
+    sizes.append(float(np.abs(updates).max()))
+  assert sizes[:2] == [0, 0]
+  assert sizes[2] > 0
+  assert (sizes[3] > 0) == (median == 'rm3')
+
+
+def test_without_a_median_the_state_is_what_it_was():
+  """Checkpoints of earlier runs go on."""
+  tx = make_optimizer(STEPS, name='adam', weight_decay=0.1, clip_norm=1.0)
+  links = [optax.clip_by_global_norm(1.0), optax.add_decayed_weights(0.1), optax.scale_by_adam()]
+  same = optax.chain(*links, optax.scale_by_learning_rate(lambda step: 0.1))
+  params = jnp.zeros(3)
+  assert jax.tree.structure(tx.init(params)) == jax.tree.structure(same.init(params))
+
+
 def rates(total_steps, **section):
   """The learning rate of each update: how far it goes down a gradient of one."""
   tx = make_optimizer(total_steps, learning_rate=2.0, **section)
@@ -164,6 +223,16 @@ def test_no_steps_or_one_are_a_schedule_too(schedule):
     (dict(nesterov=True), 'nesterov needs momentum above 0'),
     (dict(name='adam', momentum=0.9), 'momentum is for sgd; adam has b1'),
     (dict(name='adamw', nesterov=True), 'nesterov is for sgd; adamw has b1'),
+    (
+      dict(median='rm3', momentum=0.9),
+      "momentum must be 0 with median='rm3', not 0.9: its gradients",
+    ),
+    (
+      dict(median='m3', momentum=0.9),
+      "momentum must be 0 with median='m3', not 0.9: it is defined",
+    ),
+    (dict(median='rm3', name='adam'), "b1 must be 0 with median='rm3', not 0.9"),
+    (dict(median='m3', name='adamw'), "b1 must be 0 with median='m3', not 0.9"),
   ],
 )
 def test_what_is_out_of_range_is_refused_by_its_name(section, message):
@@ -177,6 +246,8 @@ def test_every_argument_can_be_set_in_a_config():
   assert len(keyword_only) == len(parameters) - 1
   assert all(p.default is not p.empty for p in keyword_only)
   assert set(get_args(get_type_hints(make_optimizer)['name'])) == {'sgd', 'adam', 'adamw'}
+  annotation = get_type_hints(make_optimizer)['median']
+  assert set(get_args(get_args(annotation)[0])) == {'m3', 'rm3'}
 
 
 @pytest.mark.parametrize('name', ['sgd', 'adam', 'adamw'])

@@ -8,8 +8,8 @@ import optax
 import pytest
 
 from research import settings
-from research.gradients import BatchCoupledError
-from research.instruments import INSTRUMENTS, Instrument, mount
+from research.gradients import BatchCoupledError, make_average, mean_gradient
+from research.instruments import INSTRUMENTS, Instrument, batch_coherence, mount
 from research.losses import make_losses
 from research.models import make_model
 from research.optimizers import make_optimizer
@@ -38,6 +38,7 @@ def make_population(
   split='train',
   noise=0.5,
   optimizer=None,
+  average=mean_gradient,
 ):
   task = TASK(noise)
   network = make_model(task.n_classes, **model)
@@ -46,14 +47,20 @@ def make_population(
     network,
     make_losses(network.apply),
     make_optimizer(STEPS, **(optimizer or dict(learning_rate=0.05, momentum=0.9))),
-    {name: mount(INSTRUMENTS[name](), STEPS, every=2, on=on) for name in instruments},
+    {name: mount(made(name), STEPS, every=2, on=on) for name in instruments},
     seed=seed,
     batch_size=16,
     members=settings.Population(size=size, advance=advance),
     probe=settings.Probe(size=32, split=split),
     evaluation=settings.Evaluation(chunk_size=20),
+    average=average,
     devices=jax.devices()[:n_devices],
   )
+
+
+def made(name):
+  small = {'batch_coherence': dict(batch_size=4), 'sharpness': dict(iterations=4)}
+  return INSTRUMENTS[name](**small.get(name, {}))
 
 
 def run(population, steps=STEPS):
@@ -88,10 +95,8 @@ def test_any_number_of_devices_gives_the_same_numbers(model, n_devices):
 @pytest.mark.parametrize('on', ['probe', 'batch'])
 @pytest.mark.parametrize('n_devices', [1, 2, 8])
 def test_a_gradient_inside_an_instrument_is_that_of_the_whole_sample(n_devices, on, monkeypatch):
-  losses = make_losses(make_model(10, **MODELS['mlp']).apply)
-
   def mean_gradient_norm():
-    def measure(params, batch):
+    def measure(losses, params, batch):
       return {'norm': optax.tree.norm(jax.grad(lambda p: losses(p, batch).mean())(params))}
 
     return Instrument(measure=measure, price=1.0)
@@ -255,22 +260,82 @@ def test_the_probe_may_be_of_test_examples():
   assert abs(float(a['coherence/alpha'][0] - b['coherence/alpha'][0])) > 1e-6
 
 
+def gradients(population, state, examples):
+  """The gradients [m, P] of training examples for the first member, one after another."""
+  task, params = population.task, jax.tree.map(lambda x: x[0], state.params)
+  batch = {
+    'inputs': task.normalize(task.train.inputs[examples]),
+    'labels': task.train_labels(int(population.seeds[0]))[examples],
+  }
+  rows = [
+    jax.grad(lambda p, i=i: population.losses(p, jax.tree.map(lambda x: x[i : i + 1], batch))[0])(
+      params
+    )
+    for i in range(len(examples))
+  ]
+  return np.stack([np.concatenate([np.ravel(g) for g in jax.tree.leaves(row)]) for row in rows])
+
+
 def test_the_probe_sees_the_labels_that_the_member_trains_on():
   population = make_population(size=1, instruments=('coherence',))
   state = population.init()
-  task, params = TASK(0.5), jax.tree.map(lambda x: x[0], state.params)
-  batch = {
-    'inputs': task.normalize(task.train.inputs[:32]),
-    'labels': task.train_labels(3)[:32],
-  }
-  loss = make_losses(population.model.apply)
-  rows = [
-    jax.grad(lambda p, i=i: loss(p, jax.tree.map(lambda x: x[i : i + 1], batch))[0])(params)
-    for i in range(32)
-  ]
-  flat = np.stack([np.concatenate([np.ravel(g) for g in jax.tree.leaves(row)]) for row in rows])
-  alpha = np.sum(flat.mean(0) ** 2) / np.mean(np.sum(flat**2, axis=1))
+  g = gradients(population, state, np.arange(32))
+  alpha = np.sum(g.mean(0) ** 2) / np.mean(np.sum(g**2, axis=1))
   np.testing.assert_allclose(population.measure(state, 0)['coherence/alpha'][0], alpha, rtol=1e-4)
+
+
+@pytest.mark.parametrize('on', ['probe', 'batch'])
+def test_corrupt_labels_are_known_to_instruments(on):
+  population = make_population(size=1, instruments=('group_coherence',), on=on)
+  state, task, prefix = population.init(), TASK(0.5), 'batch/' * (on == 'batch')
+  examples = np.arange(32) if on == 'probe' else task.batch_indices(3, 0, 16)
+  g, corrupt = gradients(population, state, examples), task.is_corrupt(3)[examples]
+  assert 0 < corrupt.sum() < len(g)
+  metrics = population.measure(state, 0) | population.measure_batch(state, 0)
+  for name, mask in (('pristine', ~corrupt), ('corrupt', corrupt)):
+    share = g.mean(0) @ g[mask].sum(0) / len(g) / np.sum(g.mean(0) ** 2)
+    np.testing.assert_allclose(metrics[f'{prefix}groups/share/{name}'][0], share, rtol=1e-4)
+
+
+@pytest.mark.parametrize('kwargs', [dict(noise=0.0), dict(split='test')])
+def test_where_no_label_is_noisy_all_are_pristine(kwargs):
+  population = make_population(instruments=('group_coherence', 'coherence'), **kwargs)
+  metrics = population.measure(population.init(), 0)
+  np.testing.assert_allclose(metrics['groups/share/pristine'], 1, rtol=1e-6)
+  np.testing.assert_array_equal(metrics['groups/share/corrupt'], 0)
+  np.testing.assert_allclose(
+    metrics['groups/m_coherence/pristine'], metrics['coherence/m_coherence'], rtol=1e-4
+  )
+
+
+FOUR = ('batch_coherence', 'gradient_norms', 'group_coherence', 'sharpness')
+
+
+@functools.cache
+def measured_by_four(on, size=2, n_devices=1):
+  rows, _ = run(make_population(size=size, n_devices=n_devices, instruments=FOUR, on=on), 3)
+  return rows
+
+
+@pytest.mark.parametrize('on', ['probe', 'batch'])
+@pytest.mark.parametrize('n_devices', [2, 8])
+def test_what_sees_the_whole_sample_sees_it_on_any_number_of_devices(on, n_devices):
+  assert_same(measured_by_four(on, n_devices=n_devices), measured_by_four(on), 1e-3, 1e-4)
+
+
+@pytest.mark.parametrize('on', ['probe', 'batch'])
+def test_what_sees_the_whole_sample_sees_that_of_the_member(on):
+  first = jax.tree.map(lambda x: x[:1], measured_by_four(on))
+  assert any(name.endswith('groups/share/corrupt') for name in first[0])
+  assert_same(first, measured_by_four(on, size=1), 1e-3, 1e-4)
+
+
+def test_a_sample_that_does_not_suit_an_instrument_is_refused_by_its_key(monkeypatch):
+  monkeypatch.setitem(INSTRUMENTS, 'batch_coherence', lambda **_: batch_coherence(batch_size=5))
+  with pytest.raises(ValueError, match=r'^batch_coherence\.batch_size=5 does not cut the 32 exam'):
+    make_population(instruments=('batch_coherence',))
+  with pytest.raises(ValueError, match=r'^batch_coherence\.batch_size=5 does not cut the 16 exam'):
+    make_population(instruments=('batch_coherence',), on='batch')
 
 
 def test_memory_of_the_state_is_shared_between_devices():
@@ -283,8 +348,9 @@ def test_coupled_examples_are_refused_under_gradient_instruments():
   batch_norm = dict(name='resnet', depth=10, width=1, norm='batch')
   with pytest.raises(BatchCoupledError, match=r"model\.norm='group'"):
     make_population(batch_norm)
-  rows, _ = run(make_population(batch_norm, instruments=()), 1)
+  rows, _ = run(make_population(batch_norm, instruments=('batch_coherence',)), 1)
   assert np.isfinite(rows[0]['train/batch_loss']).all()
+  assert np.isfinite(rows[0]['batch_coherence/alpha']).all()
 
 
 def test_what_exceeds_its_set_is_refused():
@@ -314,3 +380,31 @@ def test_large_examples_advance_one_after_another_on_the_cpu():
   image = TASK(0.0).normalize(TASK(0.0).train.inputs[:1])
   advance = {name: fastest_advance(make_model(10, **kw), image) for name, kw in MODELS.items()}
   assert advance == {'mlp': 'vmap', 'cnn': 'scan', 'resnet': 'scan', 'vit': 'scan'}
+
+
+ROBUST = [dict(name='winsorized', percent=20.0), dict(name='median_of_means', n_groups=4)]
+
+
+@pytest.mark.parametrize('section', ROBUST, ids=lambda section: section['name'])
+def test_robust_averages_are_the_same_on_any_devices_and_in_any_company(section):
+  average = make_average(**section)
+  alone = run(make_population(size=1, average=average))[1]
+  together = run(make_population(size=2, n_devices=8, average=average))[1]
+  assert_same(alone, jax.tree.map(lambda x: x[:1], together))
+  plain = run(make_population(size=1))[1]
+  moved = [np.abs(a - b).max() for a, b in zip(*map(jax.tree.leaves, (alone, plain)), strict=True)]
+  assert max(moved) > 1e-3
+
+
+def test_what_is_measured_on_the_batch_does_not_change_the_average():
+  average = make_average(**ROBUST[0])
+  measured = make_population(size=1, average=average, on='batch')
+  (rows, params), expected = run(measured), run(make_population(size=1, average=average))[1]
+  assert_same(params, expected, rtol=1e-5, atol=1e-6)
+  assert 'batch/coherence/alpha' in rows[0]
+
+
+def test_an_average_that_does_not_suit_the_batch_is_refused_early():
+  average = make_average(name='median_of_means', n_groups=3)
+  with pytest.raises(ValueError, match=r'^n_groups=3 does not divide the 16 examples of the batch'):
+    make_population(average=average)

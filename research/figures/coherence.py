@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from research.figures import curves, style
+from research.figures import arms, curves, style
 
 METRICS = ['coherence/alpha', 'coherence/m_coherence', 'train/accuracy', 'test/accuracy']
 
@@ -36,7 +36,7 @@ def figure(table: pd.DataFrame) -> style.Figure:
     test.set_title('Test accuracy')
     lines = _draw_accuracy(test, table, 'test/accuracy')
     test.tick_params(labelleft=False)
-    curves.label_ends(test, lines, gap=0.1)
+    arms.label_ends(test, lines.values(), gap=0.1)
     for axes in (coherence, train, test):
       curves.step_axis(axes, table['step'].max(), n_ticks=5)
       axes.set_xlabel('step')

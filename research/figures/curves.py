@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -10,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from research import tables
-from research.figures import style
+from research.figures import arms, style
 
 NOISE = 'task.label_noise'
 POOLED = {NOISE, 'run', 'step', 'member', 'seed', 'source'}
@@ -49,21 +48,9 @@ def sample_size(table: pd.DataFrame) -> int:
 
 
 def draw(axes: Axes, table: pd.DataFrame, metric: str) -> dict[float, Line2D]:
-  """Draws the mean over members, with its 95 % confidence band, for each label noise.
-
-  On a log axis the mean is the geometric one, and the band that of the logarithms. Set the scale and
-  limits of y first: a band ends where the axis does.
-  """
-  curves = tables.band(table, metric, NOISE, log=axes.get_yscale() == 'log')
-  lines, (bottom, top) = {}, axes.get_ylim()
-  for noise in curves[NOISE].dropna().unique().tolist():
-    curve = curves[curves[NOISE] == noise]
-    color, label = style.noise_color(noise), style.noise_label(noise)
-    if curve['low'].notna().any():
-      low, high = (curve[edge].clip(bottom, top) for edge in ('low', 'high'))
-      axes.fill_between(curve['step'], low, high, color=color, alpha=0.18, linewidth=0)
-    (lines[noise],) = axes.plot(curve['step'], curve['mean'], color=color, label=label)
-  return lines
+  """Draws the mean over members, with its band, for each label noise, in its colour."""
+  colors = {noise: style.noise_color(noise) for noise in sorted(table[NOISE].dropna().unique())}
+  return arms.draw(axes, table, metric, colors, by=NOISE, label=style.noise_label)
 
 
 def coherence_limits(table: pd.DataFrame, metrics: list[str], m: int) -> tuple[float, float]:
@@ -102,21 +89,3 @@ def step_axis(axes: Axes, last: int, n_ticks: int) -> None:
   axes.xaxis.set_major_locator(FixedLocator([0, *(10**decade for decade in thinned)]))
   axes.xaxis.set_minor_locator(FixedLocator([step for step in minor if step <= last]))
   axes.xaxis.set_major_formatter(EngFormatter(sep=''))  # 1k is 1000
-
-
-def label_ends(axes: Axes, lines: dict[float, Line2D], gap: float) -> None:
-  """Writes the name of each line to its right, in its colour, at least `gap` (of the axis) apart."""
-  bottom, top = axes.get_ylim()
-  ordered = sorted(lines.values(), key=_end)
-  heights = [(_end(line) - bottom) / (top - bottom) for line in ordered]
-  for i in range(1, len(heights)):
-    heights[i] = max(heights[i], heights[i - 1] + gap)
-  for i in range(1, len(heights) + 1):
-    heights[-i] = min(heights[-i], 1 - (i - 1) * gap)
-  for line, height in zip(ordered, heights, strict=True):
-    place = {'transform': axes.transAxes, 'verticalalignment': 'center'}
-    axes.text(1.03, height, str(line.get_label()), color=line.get_color(), **place)
-
-
-def _end(line: Line2D) -> float:
-  return np.asarray(line.get_ydata())[-1]

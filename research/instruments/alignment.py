@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from research.gradients import GradientStatistics
 from research.instruments.instrument import GradientInstrument
-from research.types import Metrics
+from research.types import Batch, Metrics
 
 
 def stiffness() -> GradientInstrument:
@@ -25,7 +25,7 @@ def stiffness() -> GradientInstrument:
   References: `Fort et al. (2019) <https://arxiv.org/abs/1901.09491>`_, Eqs. 5 and 6.
   """
 
-  def formula(stats: GradientStatistics) -> Metrics:
+  def formula(stats: GradientStatistics, batch: Batch) -> Metrics:
     return {
       'stiffness/sign': _mean_over_pairs(jnp.sign(stats.gram)),
       'stiffness/cosine': _mean_over_pairs(_cosines(stats.gram)),
@@ -46,7 +46,7 @@ def confusion() -> GradientInstrument:
   References: `Sankararaman et al. (2020) <https://arxiv.org/abs/1904.06963>`_, Definition 2.1.
   """
 
-  def formula(stats: GradientStatistics) -> Metrics:
+  def formula(stats: GradientStatistics, batch: Batch) -> Metrics:
     return {
       'confusion/bound': jnp.maximum(0.0, -_min_over_pairs(stats.gram)),
       'confusion/min_cosine': _min_over_pairs(_cosines(stats.gram)),
@@ -71,7 +71,7 @@ def g_vendi() -> GradientInstrument:
     where the former projects gradients at random.
   """
 
-  def formula(stats: GradientStatistics) -> Metrics:
+  def formula(stats: GradientStatistics, batch: Batch) -> Metrics:
     cosines = _cosines(stats.gram)
     eigenvalues = jnp.linalg.eigvalsh(cosines / jnp.trace(cosines))
     entropy = jnp.sum(jax.scipy.special.entr(jnp.maximum(eigenvalues, 0.0)))

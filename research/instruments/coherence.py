@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from research import trees
 from research.gradients import GradientStatistics
 from research.instruments.instrument import GradientInstrument
-from research.types import Metrics
+from research.types import Batch, Metrics
 
 
 def coherence(*, per_layer: bool = True) -> GradientInstrument:
@@ -44,7 +44,7 @@ def coherence(*, per_layer: bool = True) -> GradientInstrument:
     `Chatterjee & Zielinski (2022) <https://arxiv.org/abs/2203.10036>`_.
   """
 
-  def formula(stats: GradientStatistics) -> Metrics:
+  def formula(stats: GradientStatistics, batch: Batch) -> Metrics:
     sq_mean = {
       name: jnp.sum(jnp.square(g.astype(jnp.float32)))
       for name, g in trees.named_leaves(stats.mean_grad).items()

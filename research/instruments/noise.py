@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from research import trees
 from research.gradients import GradientStatistics
 from research.instruments.instrument import GradientInstrument
-from research.types import Metrics
+from research.types import Batch, Metrics
 
 
 def noise_scale() -> GradientInstrument:
@@ -25,7 +25,7 @@ def noise_scale() -> GradientInstrument:
   References: `McCandlish et al. (2018) <https://arxiv.org/abs/1812.06162>`_, Eq. 2.9 and Appendix A.1.
   """
 
-  def formula(stats: GradientStatistics) -> Metrics:
+  def formula(stats: GradientStatistics, batch: Batch) -> Metrics:
     m = stats.losses.size
     sq_mean = sum(jnp.sum(jnp.square(g)) for g in _float32(stats.mean_grad))
     mean_sq = jnp.mean(stats.total_sq_norms)
@@ -52,7 +52,7 @@ def gsnr() -> GradientInstrument:
   References: `Liu et al. (2020) <https://arxiv.org/abs/2001.07384>`_, Definition 2.1.
   """
 
-  def formula(stats: GradientStatistics) -> Metrics:
+  def formula(stats: GradientStatistics, batch: Batch) -> Metrics:
     means = trees.named_leaves(stats.mean_grad)
     squares = trees.named_leaves(stats.second_moment)
     rounding = 4 * jnp.finfo(jnp.float32).eps * stats.losses.size  # of a sum of m terms

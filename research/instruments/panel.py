@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from research import schedules, sharding
-from research.gradients import GradientStatistics, gradient_statistics, mean_gradient
+from research.gradients import Average, GradientStatistics, gradient_statistics, mean_gradient
 from research.instruments.instrument import GradientInstrument, Instrument
 from research.types import Batch, Losses, Measure, Metrics, Params
 
@@ -68,19 +68,24 @@ def make_measure(
   def measure(params: Params, batch: Batch) -> Metrics:
     metrics: Metrics = {}
     if of_gradients:
-      metrics |= _read(of_gradients, _statistics(of_gradients, losses, axis)(params, batch))
-    return metrics | _measure_network(of_network, params, batch, axis)
+      stats = _statistics(of_gradients, losses, axis)(params, batch)
+      metrics |= _read(of_gradients, stats, batch, axis)
+    return metrics | _measure_network(of_network, losses, params, batch, axis)
 
   return measure
 
 
 def make_gradient(
-  instruments: list[Instrument | GradientInstrument], losses: Losses, axis: str | None = None
+  instruments: list[Instrument | GradientInstrument],
+  losses: Losses,
+  axis: str | None = None,
+  average: Average = mean_gradient,
 ) -> Callable[[Params, Batch], tuple[jax.Array, Params, Metrics]]:
   """The gradient of the training step, and what is measured on its batch, by one backward pass.
 
   Without gradient instruments this is the plain gradient of the mean loss. With them, the mean
-  gradient of their statistics is the one that the optimizer gets.
+  gradient of their statistics is the one that the optimizer gets. Another `average` than the mean has
+  a backward pass of its own.
 
   Returns:
     `(params, batch) -> (mean loss, gradient, metrics)`; metrics are named `batch/...`.
@@ -88,13 +93,14 @@ def make_gradient(
   of_gradients, of_network = _by_kind(instruments)
 
   def gradient(params: Params, batch: Batch) -> tuple[jax.Array, Params, Metrics]:
-    metrics = _measure_network(of_network, params, batch, axis)
+    metrics = _measure_network(of_network, losses, params, batch, axis)
     if of_gradients:
       stats = _statistics(of_gradients, losses, axis)(params, batch)
+      metrics |= _read(of_gradients, stats, batch, axis)
+    if of_gradients and average is mean_gradient:
       loss, grads = jnp.mean(stats.losses), stats.mean_grad
-      metrics |= _read(of_gradients, stats)
     else:
-      loss, grads = mean_gradient(losses, axis=axis)(params, batch)
+      loss, grads = average(losses, axis=axis)(params, batch)
     return loss, grads, {f'batch/{name}': value for name, value in metrics.items()}
 
   return gradient
@@ -116,8 +122,14 @@ def _statistics(instruments: list[GradientInstrument], losses: Losses, axis: str
   )
 
 
-def _read(instruments: list[GradientInstrument], stats: GradientStatistics) -> Metrics:
-  return _merged(it.formula(stats) for it in instruments)
+def _read(
+  instruments: list[GradientInstrument], stats: GradientStatistics, batch: Batch, axis: str | None
+) -> Metrics:
+  """Formulas see the whole batch but its inputs, on every shard alike."""
+  seen = {name: rows for name, rows in batch.items() if name != 'inputs'}
+  if axis is not None:
+    seen = lax.all_gather(seen, axis, tiled=True, to='invarying')
+  return _merged(it.formula(stats, seen) for it in instruments)
 
 
 def _merged(measured: Iterable[Metrics]) -> Metrics:
@@ -130,13 +142,13 @@ def _merged(measured: Iterable[Metrics]) -> Metrics:
 
 
 def _measure_network(
-  instruments: list[Instrument], params: Params, batch: Batch, axis: str | None
+  instruments: list[Instrument], losses: Losses, params: Params, batch: Batch, axis: str | None
 ) -> Metrics:
   """Instruments that are no formula on gradients see the whole batch, on every shard alike."""
   if instruments and axis is not None:
     params = sharding.vary(params, axis)  # or a gradient that is taken inside is summed over shards
     batch = jax.tree.map(lambda x: lax.all_gather(x, axis, tiled=True), batch)
-  metrics = _merged(it.measure(params, batch) for it in instruments)
+  metrics = _merged(it.measure(losses, params, batch) for it in instruments)
   return metrics if axis is None else {k: _same_on_shards(v, axis) for k, v in metrics.items()}
 
 

@@ -63,6 +63,27 @@ class Conv(nn.Module):
     return y
 
 
+class LocallyConnected(nn.Module):
+  """A convolution whose weights are not shared: each position has a kernel of its own.
+
+  `y[b,p,q,f] = bias[p,q,f] + sum_ijc x[b, s p + i, s q + j, c] kernel[p,q,ijc,f]`, padded as `Conv`.
+  """
+
+  features: int
+  size: int = 3
+  stride: int = 1
+
+  @nn.compact
+  def __call__(self, x):
+    patches = _patches(x, self.size, self.stride)  # [B, P, Q, K]
+    kernel = self.param('kernel', _he_normal_at_positions, (*patches.shape[1:], self.features))
+    bias = self.param('bias', nn.initializers.zeros, (*patches.shape[1:3], self.features))
+    return jnp.einsum('bpqk,pqkf->bpqf', patches, kernel) + bias[None]
+
+
+_he_normal_at_positions = nn.initializers.he_normal(batch_axis=(0, 1))
+
+
 def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   layout = ('NHWC', 'HWIO', 'NHWC')
   return lax.conv_general_dilated(x, kernel, (stride, stride), 'SAME', dimension_numbers=layout)
@@ -70,6 +91,11 @@ def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
 
 def _multiply_patches(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
   size, _, n_in, n_out = kernel.shape
+  return _patches(x, size, stride) @ kernel.reshape(size * size * n_in, n_out)
+
+
+def _patches(x: jax.Array, size: int, stride: int) -> jax.Array:
+  """What a convolution sees at each position: [B, H, W, C] -> [B, rows, columns, k k C]."""
   rows, row_padding = _same_padding(x.shape[1], size, stride)
   columns, column_padding = _same_padding(x.shape[2], size, stride)
   x = jnp.pad(x, ((0, 0), row_padding, column_padding, (0, 0)))
@@ -78,8 +104,7 @@ def _multiply_patches(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array
     for i in range(size)
     for j in range(size)
   ]
-  patches = jnp.concatenate(slices, axis=-1)  # [B, rows, columns, k k C]
-  return patches @ kernel.reshape(size * size * n_in, n_out)
+  return jnp.concatenate(slices, axis=-1)
 
 
 def _same_padding(length: int, size: int, stride: int) -> tuple[int, tuple[int, int]]:

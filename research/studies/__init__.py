@@ -1,10 +1,19 @@
-"""Studies: one file for each paper or question: which runs, which figures, which claims.
+"""Studies: one module for each paper or question: which runs, which figures, which claims.
 
-A study is a module with TITLE, CONFIG (file and scale, whose `sweep()` lists the runs), INSTRUMENTS
-(those it reads), CLAIMS, FIGURES ({name: table -> Figure}) and `summary(table)`, a small table for
-the terminal.
+A study is a module with
+
+  TITLE
+  EXPERIMENTS         {name: Experiment}: the runs
+  CALCULATIONS        {name: () -> DataFrame}: tables that take no runs
+  CLAIMS              predicates on the tables of experiments and calculations
+  FIGURES             {name: (table -> Figure, experiment)}
+  summary(tables)     a small table for the terminal
+  reading(tables)     the first paragraph of the card, or ''
 """
 
-from research.studies import real_and_random_labels
+from research.studies import generalization_mystery, real_and_random_labels
 
-STUDIES = {'real_and_random_labels': real_and_random_labels}
+STUDIES = {
+  'real_and_random_labels': real_and_random_labels,
+  'generalization_mystery': generalization_mystery,
+}

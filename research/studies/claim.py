@@ -1,7 +1,7 @@
 """A claim of a paper as a predicate on the tidy table of runs, and the verdict on it."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -33,14 +33,20 @@ class Claim:
   """A predicate, whose docstring is the claim, and where the claim comes from.
 
   Attributes:
-    judge: the predicate on the table of `research.tables.load_runs`.
+    judge: the predicate on the tables that it reads.
+    reads: the experiments of the study whose tables these are, in the order of its arguments.
     source: paper, and the figure or equation in it.
     paper: the paper's number or direction.
   """
 
-  judge: Callable[[pd.DataFrame], Verdict]
+  judge: Callable[..., Verdict]
+  reads: tuple[str, ...]
   source: str
   paper: str
+
+  def verdict(self, tables: Mapping[str, pd.DataFrame]) -> Verdict:
+    """What the tables of the experiments say."""
+    return self.judge(*(tables[name] for name in self.reads))
 
   @property
   def name(self) -> str:
@@ -73,13 +79,28 @@ def falls_below(values: np.ndarray, bound: float, *, log: bool = False, note: st
   return _beyond(np.asarray(values, np.float64), bound, -1, log, note)
 
 
-def weakest(verdicts: Sequence[Verdict]) -> Verdict:
+def within(
+  values: np.ndarray, low: float, high: float, *, log: bool = False, note: str = ''
+) -> Verdict:
+  """Whether the mean of a sample lies between two bounds, beyond its 95 % confidence interval."""
+  return weakest(
+    [exceeds(values, low, log=log, note=note), falls_below(values, high, log=log, note=note)]
+  )
+
+
+def weakest(verdicts: Sequence[Verdict], *, highest: bool = False) -> Verdict:
   """The verdict on all of several claims at once: of one that fails, else of one that is not known.
 
-  Among equals it is the first, so give them in the order of interest. That every one of them holds at
-  its own level is enough for all to hold at that level: there is no correction for their number.
+  Among equals it is one without a value, else the one with the lowest value (or the highest). That
+  every one of them holds at its own level is enough for all to hold at that level: there is no
+  correction for their number.
   """
-  return min(verdicts, key=lambda verdict: (False, None, True).index(verdict.holds))
+
+  def rank(verdict):
+    value = -verdict.ours if highest else verdict.ours
+    return (False, None, True).index(verdict.holds), -np.inf if np.isnan(value) else value
+
+  return min(verdicts, key=rank)
 
 
 def _beyond(values: np.ndarray, bound: float, sign: int, log: bool, note: str) -> Verdict:

@@ -9,21 +9,27 @@ pairs. Errors are over seeds: they say nothing about other datasets or other net
 """
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from research.figures import coherence, layers
 from research.studies.claim import Claim, Verdict, exceeds, falls_below, weakest
+from research.studies.plan import Experiment
+from research.summaries import in_epochs, last, plus_minus, time_average
 
 TITLE = 'Coherence of the gradients of real and random labels'
-CONFIG = 'configs/coherence/digits.py:cpu'
-INSTRUMENTS = ('coherence',)
-FIGURES = {'coherence': coherence.figure, 'layers': layers.figure}
+EXPERIMENTS = {
+  'labels': Experiment(config='configs/coherence/digits.py', instruments=('coherence',))
+}
+CALCULATIONS = {}
+FIGURES = {'coherence': (coherence.figure, 'labels'), 'layers': (layers.figure, 'labels')}
 
 NOISE = 'task.label_noise'
 M_COHERENCE = 'coherence/m_coherence'
 EARLY_EPOCHS = 3.0
+READS = ('labels',)
 PAPER = 'Chatterjee & Zielinski 2022'
 
 
@@ -47,7 +53,7 @@ def coherence_falls_with_label_noise(table: pd.DataFrame) -> Verdict:
     )
     for i, (less, more) in enumerate(itertools.pairwise(early))
   ]
-  return weakest(sorted(verdicts, key=_ours))
+  return weakest(verdicts)
 
 
 def random_labels_peak_in_mid_training(table: pd.DataFrame) -> Verdict:
@@ -57,33 +63,32 @@ def random_labels_peak_in_mid_training(table: pd.DataFrame) -> Verdict:
   random = _arm(table, 1.0).sort_values(['member', 'step'])
   fitted = random['train/accuracy'].groupby(random['member']).ffill()
   between = (fitted > 0.3) & (fitted < 0.9) & (random['train/epoch'] > EARLY_EPOCHS)
-  middle = _time_average(random[between])
+  middle = time_average(random[between], M_COHERENCE)
   if middle.empty:
     return Verdict(holds=None, note='no measurement while random labels are 30 to 90 % fitted')
-  epochs = random['train/epoch']
-  floor = _time_average(random[(epochs >= 1) & (epochs <= EARLY_EPOCHS)])
+  floor = time_average(in_epochs(random, 1.0, EARLY_EPOCHS), M_COHERENCE)
   return exceeds((middle / floor).to_numpy(), 1.0, log=True)
 
 
 def interpolation_ends_coherence(table: pd.DataFrame) -> Verdict:
   """Once every label is fitted (more than 99.9 %), m-coherence is near its orthogonal limit of 1: below
-  2, for real and for random labels (the larger of the two means, at the last step)."""
+  2, for real and for random labels (the larger of the two geometric means, at the last step)."""
   verdicts = []
   for noise, name in ((0.0, 'real'), (1.0, 'random')):
-    last = _last(_arm(table, noise))
-    fitted = last[last['train/accuracy'] > 0.999]
-    note = f'{name} labels, {len(fitted)} of {len(last)} networks fitted'
-    if len(fitted) < 2:
-      reached = last['train/accuracy'].mean()
-      return Verdict(holds=None, n=len(fitted), note=f'{note}, on average {reached:.1%}')
-    verdicts.append(falls_below(fitted[M_COHERENCE].to_numpy(), 2.0, note=note))
-  return weakest(sorted(verdicts, key=_ours, reverse=True))
+    end = last(_arm(table, noise))
+    n_fitted = np.sum(end['train/accuracy'] > 0.999)
+    note = f'{name} labels, {n_fitted} of {len(end)} networks fitted'
+    if n_fitted < len(end):
+      reached = end['train/accuracy'].mean()
+      return Verdict(holds=None, n=int(n_fitted), note=f'{note}, on average {reached:.1%}')
+    verdicts.append(falls_below(end[M_COHERENCE].to_numpy(), 2.0, log=True, note=note))
+  return weakest(verdicts, highest=True)
 
 
 def random_labels_are_fitted_without_generalization(table: pd.DataFrame) -> Verdict:
   """Random labels can be fitted, and teach nothing: training accuracy above 99 %, and a test accuracy
   more than 0.5 below that of real labels (difference of test accuracies)."""
-  real, random = (_last(_arm(table, noise)).set_index('member') for noise in (0.0, 1.0))
+  real, random = (last(_arm(table, noise)) for noise in (0.0, 1.0))
   fitted = random['train/accuracy'].mean()
   if not fitted > 0.99:
     return Verdict(holds=None, note=f'random labels are only {fitted:.1%} fitted at the end')
@@ -93,81 +98,56 @@ def random_labels_are_fitted_without_generalization(table: pd.DataFrame) -> Verd
 CLAIMS = (
   Claim(
     judge=real_exceeds_random_early,
+    reads=READS,
     source=f'{PAPER}, ResNet-50 on ImageNet, m = 50,000',
     paper='about 40 against less than 5: a ratio above 8',
   ),
   Claim(
     judge=coherence_falls_with_label_noise,
+    reads=READS,
     source='Chatterjee & Zielinski 2020; Zielinski et al. 2020',
     paper='falls',
   ),
   Claim(
     judge=random_labels_peak_in_mid_training,
+    reads=READS,
     source='Chatterjee & Zielinski 2020 (version 1), ImageNet',
     paper='rises in mid-training',
   ),
-  Claim(judge=interpolation_ends_coherence, source=PAPER, paper='tends to 1'),
+  Claim(judge=interpolation_ends_coherence, reads=READS, source=PAPER, paper='tends to 1'),
   Claim(
     judge=random_labels_are_fitted_without_generalization,
+    reads=READS,
     source='Zhang et al. 2017, Table 1',
     paper='fitted; test at chance',
   ),
 )
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
+def summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
   """One row per fraction of random labels, for the terminal: mean ± standard error over networks."""
   rows = {}
-  for noise, arm in table.groupby(NOISE):
-    last = _last(arm)
+  for noise, arm in tables['labels'].groupby(NOISE):
+    end = last(arm)
     peak = arm[arm['train/epoch'] > EARLY_EPOCHS].groupby('member')[M_COHERENCE].max()
     rows[f'{noise:.0%}'] = {
-      'train accuracy': _plus_minus(last['train/accuracy'], '.3f'),
-      'test accuracy': _plus_minus(last['test/accuracy'], '.3f'),
-      'm-coherence: early': _plus_minus(_early(arm), '.2f'),
-      'highest later': _plus_minus(peak, '.2f'),
-      'at the end': _plus_minus(last[M_COHERENCE], '.2f'),
+      'train accuracy': plus_minus(end['train/accuracy'], '.3f'),
+      'test accuracy': plus_minus(end['test/accuracy'], '.3f'),
+      'm-coherence: early': plus_minus(_early(arm), '.2f'),
+      'highest later': plus_minus(peak, '.2f'),
+      'at the end': plus_minus(end[M_COHERENCE], '.2f'),
     }
   return pd.DataFrame.from_dict(rows, orient='index').rename_axis('random labels')
+
+
+def reading(tables: Mapping[str, pd.DataFrame]) -> str:
+  """What a reader should know first."""
+  return ''
 
 
 def _arm(table: pd.DataFrame, noise: float) -> pd.DataFrame:
   return table[table[NOISE] == noise]
 
 
-def _last(arm: pd.DataFrame) -> pd.DataFrame:
-  return arm[arm['step'] == arm['step'].max()]
-
-
-def _ours(verdict: Verdict) -> float:
-  return np.nan_to_num(verdict.ours)
-
-
 def _early(arm: pd.DataFrame) -> pd.Series:
-  return _time_average(arm[(arm['step'] > 0) & (arm['train/epoch'] <= EARLY_EPOCHS)])
-
-
-def _time_average(rows: pd.DataFrame) -> pd.Series:
-  """The mean of m-coherence over the steps that the rows span, for each member.
-
-  By the trapezoidal rule: points are measured densely at first, and a mean over points would weigh
-  the first steps many times over, and depend on the schedule. NaN for a member without any.
-  """
-  averages = {}
-  for member, curve in rows.sort_values('step').groupby('member'):
-    measured = curve.dropna(subset=[M_COHERENCE])
-    steps, values = measured['step'].to_numpy(float), measured[M_COHERENCE].to_numpy(float)
-    averages[member] = _trapezoid(steps, values) if len(steps) else np.nan
-  return pd.Series(averages, dtype=float)
-
-
-def _trapezoid(steps: np.ndarray, values: np.ndarray) -> float:
-  span = steps[-1] - steps[0]
-  return float(np.trapezoid(values, steps) / span if span else values[0])
-
-
-def _plus_minus(values: pd.Series, form: str) -> str:
-  n = values.count()
-  if n < 2:
-    return f'{values.mean():{form}}' if n else '–'
-  return f'{values.mean():{form}} ± {values.std(ddof=1) / np.sqrt(n):{form}}'
+  return time_average(in_epochs(arm, 0.0, EARLY_EPOCHS), M_COHERENCE)

@@ -1,19 +1,23 @@
 """What is learned.
 
 task.py         Split and Task: arrays, normalization, batches as a function of (seed, step)
-corruptions.py  label noise
+corruptions.py  label noise, shuffled pixels
+selection.py    which examples are trained and tested on
 digits.py       scikit-learn's digits, the default: nothing to download
 tfds.py         image classification datasets of TFDS, read without TensorFlow
 cache.py        decoded datasets kept on disk
 """
 
-import re
 from typing import Any
 
 from research.tasks import digits, tfds
+from research.tasks.corruptions import shuffled
+from research.tasks.selection import Rows, select, take
 from research.tasks.split import Split, channel_statistics
 from research.tasks.task import Task
 from research.tasks.tfds import MissingDataset
+
+SELECTION = ('n_train', 'n_test', 'train_split', 'test_split', 'rows')
 
 __all__ = ['MissingDataset', 'Split', 'Task', 'make_task', 'n_examples']
 
@@ -28,6 +32,8 @@ def make_task(
   n_test: int | None = None,
   train_split: str = 'train',
   test_split: str = 'test',
+  rows: str | None = None,
+  shuffle_pixels: bool = False,
   data_dir: str | None = None,
 ) -> Task:
   """A task of images in memory.
@@ -41,6 +47,10 @@ def make_task(
     n_test: how many test examples, likewise.
     train_split: a split, or part of one, as in 'train[:50000]'.
     test_split: likewise; 'train[50000:]' for selection that leaves the test set alone.
+    rows: an .npz file of row numbers, `train` and `test`, both into `train_split`: a part of the
+      training examples to learn from, and another part of them to test on.
+    shuffle_pixels: whether the pixels of every image are in one other, random order: the same for
+      all, so that nothing is lost but who is whose neighbour.
     data_dir: the folder of the TFDS datasets; None for the environment's (see `tfds.find`).
 
   Raises:
@@ -55,14 +65,21 @@ def make_task(
   dataset = None if name == 'digits' else tfds.find(name, data_dir)
   sizes = dataset.splits if dataset else digits.SPLITS
   n_classes = dataset.n_classes if dataset else digits.N_CLASSES
-  train_rows = _rows('train', train_split, n_train, sizes)
-  test_rows = _rows('test', test_split, n_test, sizes)
+  selected = select(
+    sizes,
+    n_train=n_train,
+    n_test=n_test,
+    train_split=train_split,
+    test_split=test_split,
+    rows=rows,
+  )
 
-  def load(split: str, rows: slice) -> Split:
+  def load(split: str, rows: Rows) -> Split:
     whole = tfds.load(name, split, data_dir)[0] if dataset else digits.load(split)
-    return Split(whole.inputs[rows], whole.labels[rows])
+    inputs = take(whole.inputs, rows)
+    return Split(shuffled(inputs) if shuffle_pixels else inputs, take(whole.labels, rows))
 
-  train, test = load(*train_rows), load(*test_rows)
+  train, test = load(*selected['train']), load(*selected['test'])
   mean, std = channel_statistics(train.inputs)
   return Task(name, train, test, n_classes, mean, std, label_noise, shared_noise, noise_seed)
 
@@ -76,26 +93,5 @@ def n_examples(name: str = 'digits', **section: Any) -> dict[str, int]:
   splits = digits.SPLITS
   if name != 'digits':
     splits = tfds.find(name, section.get('data_dir')).splits
-  sizes = {}
-  for which in ('train', 'test'):
-    split, n = section.get(f'{which}_split', which), section.get(f'n_{which}')
-    rows = _rows(which, split, n, splits)[1]
-    sizes[which] = rows.stop - rows.start
-  return sizes
-
-
-def _rows(which: str, split: str, n: int | None, sizes: dict[str, int]) -> tuple[str, slice]:
-  """The name of a split, and its rows that `which`_split and n_`which` ask for."""
-  match = re.fullmatch(r'([\w.-]+?)(?:\[(\d*):(\d*)\])?', split)
-  if not match or match[1] not in sizes:
-    raise ValueError(
-      f'{which}_split must be one of {", ".join(sizes)}, or part of one as in '
-      f"'{next(iter(sizes))}[:100]', not {split!r}"
-    )
-  size = sizes[match[1]]
-  start, stop = int(match[2] or 0), int(match[3] or size)
-  if not start < stop <= size:
-    raise ValueError(f'{which}_split must hold some of its {size} examples, not {split!r}')
-  if n is not None and not 1 <= n <= stop - start:
-    raise ValueError(f'n_{which} must lie in [1, {stop - start}], the size of {split}, not {n}')
-  return match[1], slice(start, stop if n is None else start + n)
+  asked = {key: section[key] for key in SELECTION if key in section}
+  return {which: len(rows) for which, (_, rows) in select(splits, **asked).items()}

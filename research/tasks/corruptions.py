@@ -1,6 +1,8 @@
-"""Label noise: part of the labels replaced by a draw from all classes."""
+"""What is taken away from a dataset: labels, replaced by a draw; the neighbourhood of pixels."""
 
 import numpy as np
+
+from research.rngs import named_generator
 
 
 def random_labels(
@@ -39,3 +41,14 @@ def random_labels(
   is_corrupt = np.zeros(n, bool)
   is_corrupt[order[: round(fraction * n)]] = True
   return np.where(is_corrupt, drawn, labels).astype(np.int32), is_corrupt
+
+
+def shuffled(inputs: np.ndarray) -> np.ndarray:
+  """Images [n, H, W, C] with their pixels in another order, one and the same for all images.
+
+  What any network sees that treats pixels alike is left as it was; what is lost is which pixels are
+  neighbours, which convolutions rely on. The order depends on H and W alone.
+  """
+  n, height, width, channels = inputs.shape
+  order = named_generator(0, 'shuffled_pixels').permutation(height * width)
+  return inputs.reshape(n, -1, channels)[:, order].reshape(inputs.shape)

@@ -26,3 +26,23 @@ def make_table():
     return pd.DataFrame(rows)
 
   return make
+
+
+@pytest.fixture
+def make_arms():
+  """Builds named runs: `{run: settings}`, and metrics that are positive, random, and apart by run."""
+
+  def make(runs, metrics, n_members=4, m=64, steps=STEPS, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i, (run, settings) in enumerate(runs.items()):
+      for step in steps:
+        for member in range(n_members):
+          row = {'run': run, 'seed': member, 'member': member, 'step': step, **settings}
+          row |= {name: (1 + i) * np.exp(0.2 * rng.normal()) for name in metrics}
+          row['coherence/alpha'] = (2 + i) / m * np.exp(0.2 * rng.normal())
+          row['coherence/m_coherence'] = m * row['coherence/alpha']
+          rows.append(row)
+    return pd.DataFrame(rows)
+
+  return make

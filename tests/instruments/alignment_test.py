@@ -13,7 +13,7 @@ def metrics_of(make, x):
   losses = lambda w, batch: batch['x'] @ w  # noqa: E731
   statistics = jax.jit(gradient_statistics(losses, gram=True))
   batch = {'x': jnp.asarray(x, jnp.float32)}
-  return make().formula(statistics(jnp.zeros(x.shape[1]), batch))
+  return make().formula(statistics(jnp.zeros(x.shape[1]), batch), batch)
 
 
 def pairs(x):

@@ -12,7 +12,7 @@ from research.instruments import coherence
 @jax.jit
 def measure(x):
   losses = lambda w, batch: batch['x'] @ w  # noqa: E731
-  return coherence().formula(gradient_statistics(losses)(jnp.zeros(x.shape[1]), {'x': x}))
+  return coherence().formula(gradient_statistics(losses)(jnp.zeros(x.shape[1]), {'x': x}), {})
 
 
 @pytest.mark.parametrize('m', [2, 7, 32])
@@ -64,7 +64,7 @@ def test_the_six_dimensional_example():
   for features, expected in ((e[:4] + e[5], 2.5), (e[:4], 1.0)):
     batch = {'x': jnp.asarray(signs[:, None] * features), 'y': jnp.asarray(signs)}
     stats = gradient_statistics(losses)(jnp.zeros(6), batch)
-    metrics = coherence().formula(stats)
+    metrics = coherence().formula(stats, batch)
     np.testing.assert_allclose(metrics['coherence/m_coherence'], expected, rtol=1e-6)
 
 
@@ -98,7 +98,7 @@ def layers_problem():
 
 def test_agrees_with_the_definition_layer_by_layer():
   losses, params, batch = layers_problem()
-  metrics = coherence().formula(gradient_statistics(losses)(params, batch))
+  metrics = coherence().formula(gradient_statistics(losses)(params, batch), batch)
   rows = [
     jax.grad(lambda p, i=i: losses(p, jax.tree.map(lambda x: x[i : i + 1], batch))[0])(params)
     for i in range(9)
@@ -121,8 +121,10 @@ def test_agrees_with_the_definition_layer_by_layer():
 
 def test_the_scale_of_the_loss_does_not_matter():
   losses, params, batch = layers_problem()
-  here = coherence().formula(gradient_statistics(losses)(params, batch))
-  there = coherence().formula(gradient_statistics(lambda p, b: 7 * losses(p, b))(params, batch))
+  here = coherence().formula(gradient_statistics(losses)(params, batch), batch)
+  there = coherence().formula(
+    gradient_statistics(lambda p, b: 7 * losses(p, b))(params, batch), batch
+  )
   for name in here:
     np.testing.assert_allclose(there[name], here[name], rtol=1e-4)
 
@@ -130,7 +132,7 @@ def test_the_scale_of_the_loss_does_not_matter():
 def test_layers_are_optional():
   losses, params, batch = layers_problem()
   stats = gradient_statistics(losses)(params, batch)
-  assert set(coherence(per_layer=False).formula(stats)) == {
+  assert set(coherence(per_layer=False).formula(stats, batch)) == {
     'coherence/alpha',
     'coherence/m_coherence',
     'coherence/alpha_unbiased',

@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax import lax
 
+from research import sharding
 from research.gradients import gradient_statistics
 from research.instruments import (
   INSTRUMENTS,
@@ -39,7 +41,13 @@ def problem(widths=(128, 128), m=64):
 
 
 def weight_norm():
-  return Instrument(measure=lambda params, batch: {'norm': optax.tree.norm(params)}, price=0.0)
+  norm = lambda losses, params, batch: {'norm': optax.tree.norm(params)}  # noqa: E731
+  return Instrument(measure=norm, price=0.0)
+
+
+def made(name):
+  """An instrument that suits the sample of the problem."""
+  return INSTRUMENTS[name](**({'batch_size': 16} if name == 'batch_coherence' else {}))
 
 
 def test_due_at_zero_at_the_end_and_on_schedule():
@@ -74,16 +82,16 @@ def test_instruments_share_one_computation_of_the_statistics(monkeypatch):
 
   monkeypatch.setattr(panel, 'gradient_statistics', counting)
   losses, params, batch = problem()
-  measure = make_measure([make() for make in INSTRUMENTS.values()], losses)
+  measure = make_measure([made(name) for name in INSTRUMENTS], losses)
   jax.eval_shape(measure, params, batch)
   assert calls == [dict(gram=True, second_moment=True, axis=None)]
 
 
 def test_merged_instruments_measure_what_each_measures_alone():
   losses, params, batch = problem()
-  made = {name: make() for name, make in INSTRUMENTS.items()}
-  together = make_measure(list(made.values()), losses)(params, batch)
-  for it in made.values():
+  instruments = [made(name) for name in INSTRUMENTS]
+  together = make_measure(instruments, losses)(params, batch)
+  for it in instruments:
     for name, value in make_measure([it], losses)(params, batch).items():
       np.testing.assert_allclose(together[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
 
@@ -104,7 +112,7 @@ def test_the_measured_step_gives_the_optimizer_the_same_gradient():
 @pytest.mark.parametrize('name', INSTRUMENTS)
 def test_nan_in_nan_out(name):
   losses, params, batch = problem()
-  it, broken = INSTRUMENTS[name](), jax.tree.map(lambda x: jnp.nan * x, params)
+  it, broken = made(name), jax.tree.map(lambda x: jnp.nan * x, params)
   for value in jax.jit(make_measure([it], losses))(broken, batch).values():
     assert np.isnan(value), name
 
@@ -120,16 +128,51 @@ def flops(function, *args):
 
 
 @pytest.mark.parametrize('name', INSTRUMENTS)
-def test_costs_what_it_says(name):
+def test_costs_what_it_says(name, monkeypatch):
   """XLA's own count, over that of one gradient of the mean loss."""
+  monkeypatch.setattr(lax, 'scan', functools.partial(lax.scan, unroll=True))  # or bodies count once
   losses, params, batch = problem()
-  it = INSTRUMENTS[name]()
-  assert isinstance(it, GradientInstrument)
-
-  def measure(params, batch):
-    statistics = gradient_statistics(losses, gram=it.gram, second_moment=it.second_moment)
-    return it.formula(statistics(params, batch))
-
+  it = made(name)
+  measure = make_measure([it], losses)
   one = flops(jax.grad(lambda p, b: jnp.mean(losses(p, b))), params, batch)
   price = flops(measure, params, batch) / one
   assert 0.85 * it.price <= price <= 1.15 * it.price, price
+
+
+def on_devices(n, function, params, batch):
+  """What a function of `(params, shard)` returns, with the sample sharded over n devices."""
+  mesh = sharding.make_mesh(1, 64, jax.devices()[:n])
+  specs = (jax.P(), jax.P(sharding.EXAMPLES))
+  on_shards = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=jax.P())
+  return jax.jit(on_shards)(
+    sharding.put(params, mesh), sharding.put(batch, mesh, sharding.EXAMPLES)
+  )
+
+
+@pytest.mark.parametrize('n', [2, 8])
+@pytest.mark.parametrize('name', INSTRUMENTS)
+def test_any_number_of_devices_gives_the_same(name, n):
+  losses, params, batch = problem()
+  batch = {**batch, 'corrupt': jnp.arange(64) % 3 == 0}
+  expected = jax.jit(make_measure([made(name)], losses))(params, batch)
+  measured = on_devices(n, make_measure([made(name)], losses, sharding.EXAMPLES), params, batch)
+  assert set(measured) == set(expected)
+  for key, value in expected.items():
+    np.testing.assert_allclose(measured[key], value, rtol=1e-3, atol=1e-5, err_msg=key)
+
+
+def test_formulas_see_the_whole_sample_but_its_inputs():
+  losses, params, batch = problem()
+  batch = {**batch, 'corrupt': jnp.arange(64) % 3 == 0}
+
+  def seen(stats, sample):
+    assert set(sample) == {'labels', 'corrupt'}
+    return {name: jnp.sum(jnp.arange(64) * rows) for name, rows in sample.items()}
+
+  it, axis = GradientInstrument(formula=seen, price=1.0), sharding.EXAMPLES
+  expected = {name: np.sum(np.arange(64) * batch[name]) for name in ('labels', 'corrupt')}
+  assert make_measure([it], losses)(params, batch) == expected
+  assert on_devices(2, make_measure([it], losses, axis), params, batch) == expected
+  step = lambda *args: make_gradient([it], losses, axis)(*args)[2]  # noqa: E731
+  of_step = {f'batch/{name}': value for name, value in expected.items()}
+  assert on_devices(2, step, params, batch) == of_step

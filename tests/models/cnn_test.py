@@ -26,6 +26,25 @@ def test_logits_are_a_linear_function_of_the_mean_of_the_last_relu():
   np.testing.assert_allclose(activations['logits'], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_dense_layers_see_every_position():
+  x = jax.random.normal(jax.random.key(0), (3, 7, 7, 2))
+  model = cnn(5, widths=(4, 6), dense=(8,))
+  params = model.init(jax.random.key(1), x)
+  activations = jax.jit(model.capture)(params, x)
+  features = np.maximum(activations['Conv_1'], 0).reshape(3, 4 * 4 * 6)
+  np.testing.assert_allclose(
+    activations['Dense_0'], features @ params['Dense_0']['kernel'], rtol=1e-4, atol=1e-6
+  )
+  assert params['Dense_1']['kernel'].shape == (8, 5)
+
+
+def test_without_sharing_each_position_has_a_kernel():
+  x = jnp.zeros((1, 7, 7, 2))
+  params = jax.eval_shape(cnn(5, widths=(4, 6), shared=False).init, jax.random.key(1), x)
+  assert params['LocallyConnected_0']['kernel'].shape == (7, 7, 9 * 2, 4)
+  assert params['LocallyConnected_1']['kernel'].shape == (4, 4, 9 * 4, 6)
+
+
 def test_out_of_range():
   with pytest.raises(ValueError, match=r'^widths must be positive, not \(3, -1\)$'):
     cnn(10, widths=(3, -1))

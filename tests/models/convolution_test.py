@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.models.convolution import Conv
+from research.models.convolution import Conv, LocallyConnected
 
 
 def value_and_grads(implementation, x, size, stride):
@@ -69,3 +69,23 @@ def test_auto_multiplies_patches_on_the_cpu_alone(monkeypatch, backend, uses_xla
 def test_an_unknown_implementation_is_an_error():
   with pytest.raises(KeyError, match=r'fft'):
     Conv(4, implementation='fft').init(jax.random.key(0), jnp.zeros((1, 4, 4, 2)))
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+def test_locally_connected_with_equal_kernels_is_a_convolution(stride):
+  x = jax.random.normal(jax.random.key(0), (2, 5, 6, 3))
+  conv, local = Conv(4, stride=stride), LocallyConnected(4, stride=stride)
+  params = conv.init(jax.random.key(1), x)['params']
+  shapes = jax.eval_shape(local.init, jax.random.key(1), x)['params']
+  everywhere = {
+    'kernel': jnp.broadcast_to(params['kernel'].reshape(27, 4), shapes['kernel'].shape),
+    'bias': jnp.broadcast_to(params['bias'], shapes['bias'].shape),
+  }
+  y = local.apply({'params': everywhere}, x)
+  np.testing.assert_allclose(y, conv.apply({'params': params}, x), rtol=1e-5, atol=1e-5)
+
+
+def test_locally_connected_kernels_start_as_those_of_a_convolution():
+  x = jnp.zeros((1, 8, 8, 16))
+  kernel = LocallyConnected(32).init(jax.random.key(0), x)['params']['kernel']
+  np.testing.assert_allclose(jnp.var(kernel), 2 / (9 * 16), rtol=0.02)

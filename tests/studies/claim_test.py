@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from research.studies.claim import Claim, Verdict, exceeds, falls_below, weakest
+from research.studies.claim import Claim, Verdict, exceeds, falls_below, weakest, within
 
 
 def test_exceeds_agrees_with_students_interval_by_hand():
@@ -101,5 +101,15 @@ def test_name_and_text_of_a_claim_are_those_of_its_predicate():
     falls."""
     return Verdict(holds=None)
 
-  claim = Claim(judge=loss_falls, source='Somebody 2020', paper='falls')
+  claim = Claim(judge=loss_falls, reads=('runs',), source='Somebody 2020', paper='falls')
   assert (claim.name, claim.text) == ('loss_falls', 'The loss falls.')
+
+
+def test_within_wants_the_whole_interval_between_both_bounds():
+  values = np.array([1.0, 2.0, 3.0, 6.0])  # 3 -+ 3.4374
+  assert within(values, -0.5, 6.5).holds is True
+  assert within(values, 0.0, 6.5).holds is False
+  assert within(values, -0.5, 6.0).holds is False
+  assert within(np.exp(values), np.exp(-0.5), np.exp(6.5), log=True).ours == pytest.approx(
+    np.exp(3)
+  )

@@ -1,12 +1,9 @@
 """Every claim on a table where it is true, one where it is false, and one that cannot tell."""
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from research.studies import STUDIES
 from research.studies import real_and_random_labels as study
 
 STEPS = [0, 1, 3, 10, 30, 100, 300, 1000]  # 10 steps are an epoch
@@ -170,14 +167,14 @@ def test_the_peak_is_looked_for_after_early_training():
   assert study.random_labels_peak_in_mid_training(table).holds is None
 
 
-def test_the_limit_is_judged_of_the_networks_that_fit_every_label():
+def test_the_limit_is_not_judged_of_those_alone_that_happen_to_fit_every_label():
   table = make_table()
   lazy = (table['member'] == 3) & (table[study.NOISE] == 1.0)
   table.loc[lazy, 'train/accuracy'] = 0.9
   table.loc[lazy, 'coherence/m_coherence'] = 50.0
   verdict = study.interpolation_ends_coherence(table)
-  assert (verdict.holds, verdict.n) == (True, 5)
-  assert verdict.note.startswith('random labels, 5 of 6 networks fitted; 95 % interval 1.3')
+  assert (verdict.holds, verdict.n) == (None, 5)
+  assert verdict.note == 'random labels, 5 of 6 networks fitted, on average 98.3%'
 
 
 def test_the_last_step_is_that_of_each_run():
@@ -188,27 +185,8 @@ def test_the_last_step_is_that_of_each_run():
 
 
 def test_the_summary_has_a_row_for_each_fraction_of_random_labels():
-  summary = study.summary(TRUE)
+  summary = study.summary({'labels': TRUE})
   assert list(summary.index) == ['0%', '50%', '100%']
   assert summary.loc['100%', 'test accuracy'].startswith('0.1')
   assert summary.loc['0%', 'train accuracy'] == '1.000 ± 0.000'
-  assert not study.summary(make_table(n_members=1)).empty
-
-
-@pytest.mark.parametrize('name', STUDIES)
-def test_a_study_is_complete(name):
-  it = STUDIES[name]
-  assert it.TITLE
-  assert it.FIGURES
-  assert it.CONFIG.startswith('configs/')
-  for claim in it.CLAIMS:
-    assert all(dataclasses.asdict(claim).values())
-    assert claim.text.endswith('.')
-
-
-def test_means_over_training_do_not_depend_on_the_schedule():
-  """m-coherence 10 - step / 2 over steps 1 to 11 has the mean 7, however densely it is measured."""
-  for steps in ([1, 11], [1, 2, 3, 11], [1, 6, 9, 10, 11]):
-    rows = pd.DataFrame({'step': steps, 'member': 0, study.M_COHERENCE: 10 - np.array(steps) / 2})
-    unmeasured = pd.DataFrame({'step': [4], 'member': 0, study.M_COHERENCE: np.nan})
-    np.testing.assert_allclose(study._time_average(pd.concat([rows, unmeasured])), 7)
+  assert not study.summary({'labels': make_table(n_members=1)}).empty

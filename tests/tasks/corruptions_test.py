@@ -3,7 +3,8 @@ import pytest
 from scipy import stats
 
 from research.rngs import named_generator
-from research.tasks.corruptions import random_labels
+from research.tasks import make_task
+from research.tasks.corruptions import random_labels, shuffled
 
 
 def clean(n, n_classes=10):
@@ -62,3 +63,21 @@ def test_noise_is_nested():
 def test_a_fraction_outside_the_unit_interval_is_an_error(fraction):
   with pytest.raises(ValueError, match=rf'^fraction must lie in \[0, 1\], not {fraction}$'):
     random_labels(clean(10), fraction, 10, named_generator(0, 'noise'))
+
+
+def test_all_images_are_shuffled_alike_and_keep_their_pixels():
+  images = np.arange(2 * 4 * 5 * 3).reshape(2, 4, 5, 3)
+  moved = shuffled(images)
+  assert moved.shape == images.shape
+  assert not np.array_equal(moved, images)
+  np.testing.assert_array_equal(moved[1] - moved[0], 60)  # as everywhere before
+  np.testing.assert_array_equal(moved[..., 1] - moved[..., 0], 1)  # channels stay together
+  np.testing.assert_array_equal(np.sort(moved, axis=None), np.sort(images, axis=None))
+
+
+def test_train_and_test_images_are_shuffled_alike():
+  plain, task = make_task(), make_task(shuffle_pixels=True)
+  for name in ('train', 'test'):
+    split = getattr(plain, name)
+    np.testing.assert_array_equal(getattr(task, name).inputs, shuffled(split.inputs))
+    np.testing.assert_array_equal(getattr(task, name).labels, split.labels)

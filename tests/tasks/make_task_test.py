@@ -114,5 +114,7 @@ def test_every_keyword_is_annotated_exactly():
     'n_test': int | None,
     'train_split': str,
     'test_split': str,
+    'rows': str | None,
+    'shuffle_pixels': bool,
     'data_dir': str | None,
   }

@@ -1,0 +1,152 @@
+"""What a study consists of, and the running of it: experiments, each the runs of a config's sweep."""
+
+import dataclasses
+import pathlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from research import loop, sweeps, tables
+from research.configuration import Config, ConfigError
+from research.workdirs import is_done, read_json
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+  """Runs that belong together: those of one config file's `sweep()`.
+
+  Attributes:
+    config: the file.
+    instruments: what the claims read; mounted on the probe set by every run.
+    prepare: from the study's folder, where experiments named before this one are finished, to more
+      overrides of each run, `{run: {key: value}}`: for runs that go on from the outcome of others.
+  """
+
+  config: str
+  instruments: tuple[str, ...] = ()
+  prepare: Callable[[pathlib.Path], dict[str, dict[str, Any]]] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+  """The experiments that were asked for, at one scale.
+
+  Attributes:
+    experiments: by name.
+    sources: the config file and scale of each.
+    overrides: of all their runs.
+  """
+
+  experiments: Mapping[str, Experiment]
+  sources: Mapping[str, str]
+  overrides: list[str]
+
+  def configs(
+    self, name: str, of_run: Mapping[str, dict[str, Any]] | None = None
+  ) -> dict[str, Config]:
+    """The config of each run of an experiment.
+
+    Raises:
+      ConfigError: a config is wrong, or does not measure what the claims read.
+    """
+    configs = sweeps.runs(self.sources[name], self.overrides, of_run or {})
+    for config in configs.values():
+      _require(config, self.experiments[name].instruments)
+    return configs
+
+
+def run(plan: Plan, root: pathlib.Path) -> bool:
+  """Runs what is missing, in `root/<experiment>/<run>`; what is done stays as it is.
+
+  All configs are checked before anything is computed; but for what `prepare` adds, which depends on
+  the outcome of other runs.
+
+  Returns:
+    Whether there was anything to do.
+
+  Raises:
+    ConfigError, MissingDataset, WorkdirLocked, OSError, Interrupted: as `loop.train_and_evaluate`.
+  """
+  configs = {name: plan.configs(name) for name in plan.experiments}
+  for name, experiment in plan.experiments.items():
+    for run_name, config in configs[name].items() if not experiment.prepare else ():
+      loop.check(config, root / name / run_name)
+  total = sum(map(len, configs.values()))
+  number, ran, started = 0, False, time.perf_counter()
+  for name, experiment in plan.experiments.items():
+    if experiment.prepare:
+      configs[name] = plan.configs(name, experiment.prepare(root))
+    for run_name, config in configs[name].items():
+      number, workdir = number + 1, root / name / run_name
+      if not is_done(workdir):
+        minutes = (time.perf_counter() - started) / 60
+        print(f'{number} of {total}, at {minutes:.1f} min: {name}/{run_name}', flush=True)
+      ran |= loop.train_and_evaluate(config, workdir)
+  return ran
+
+
+def finished(plan: Plan, root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+  """The run directories of each experiment all of whose runs are done.
+
+  Raises:
+    ConfigError: one of them was done with another config.
+  """
+  found = {}
+  for name, experiment in plan.experiments.items():
+    workdirs = {run_name: root / name / run_name for run_name in sweeps.sweep(plan.sources[name])}
+    if all(map(is_done, workdirs.values())):
+      found[name] = [*workdirs.values()]
+      if not experiment.prepare:
+        for run_name, config in plan.configs(name).items():
+          loop.check(config, workdirs[run_name])
+  return found
+
+
+def load(workdirs: Mapping[str, Sequence[pathlib.Path]]) -> dict[str, pd.DataFrame]:
+  """The tidy table of each experiment, of its own runs alone."""
+  return {
+    name: tables.load_runs(paths[0].parent, only=[path.name for path in paths])
+    for name, paths in workdirs.items()
+  }
+
+
+def costs(workdirs: Mapping[str, Sequence[pathlib.Path]]) -> dict[str, dict[str, Any]]:
+  """How many runs and networks each experiment has, and for how many minutes they trained."""
+  return {
+    name: {
+      'runs': len(paths),
+      'networks': sum(read_json(path / 'config.json')['population']['size'] for path in paths),
+      'minutes': round(sum(a['seconds'] for path in paths for a in attempts(path)) / 60, 2),
+    }
+    for name, paths in workdirs.items()
+  }
+
+
+def attempts(workdir: pathlib.Path) -> list[dict[str, Any]]:
+  """The processes that worked at a run: their code, device and time."""
+  return read_json(workdir / 'environment.json')['attempts']
+
+
+def seed_overrides(text: str) -> list[str]:
+  """`'5'`: seeds 0 to 4 in every arm; `'100:105'`: seeds 100 to 104.
+
+  Raises:
+    ValueError: it is neither.
+  """
+  first, _, stop = text.rpartition(':')
+  numbers = [int(n) if n.isdecimal() else -1 for n in (first or '0', stop)]
+  if not 0 <= numbers[0] < numbers[1]:
+    raise ValueError(f'--seeds must be a number of networks, or FIRST:STOP, not {text!r}')
+  return [f'seed={numbers[0]}', f'population.size={numbers[1] - numbers[0]}']
+
+
+def _require(config: Config, names: Iterable[str]) -> None:
+  """Checks that the instruments that a study reads measure on the probe set."""
+  for name in names:
+    if name not in config.instruments or config.instruments[name].on != 'probe':
+      raise ConfigError(
+        f'{config.source}: this study reads instruments.{name} on the probe set; mount it there, or'
+        f' with --config.instruments.{name}.on=probe'
+      )
