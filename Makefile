@@ -23,14 +23,15 @@ lint: .venv/installed-dev
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow
 
-## every notebook, run on the finished runs of GENLAB_RUNS (default runs/quickstart), as HTML
+## every notebook whose runs are there, as HTML (each names its folder; GENLAB_RUNS names another)
 notebooks: .venv/installed-dev
 	$(BIN)/python -m notebooks
 
-## what populations cost, and what per-example gradients cost beside the tools that are installed
+## what populations, per-example gradients (beside the tools that are installed) and robust averages cost
 benchmark: .venv/installed-dev
 	$(BIN)/python -m benchmarks.population
 	$(BIN)/python -m benchmarks.per_example_gradients
+	$(BIN)/python -m benchmarks.robust_averaging
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -82,7 +82,7 @@ keep(layers.figure(runs), 'coherence_layers')
 # equal seed differ in their labels alone, so the claims compare them in pairs.
 
 # %%
-print(study.summary(runs).to_string(), end='\n\n')
+print(study.summary({'labels': runs}).to_string(), end='\n\n')
 for claim in study.CLAIMS:
   verdict = claim.judge(runs)
   print(f'{card.VERDICTS[verdict.holds]}: {verdict.ours:.3g} ± {verdict.stderr:.2g}. {claim.text}')
