@@ -1,25 +1,49 @@
 """What is learned.
 
-task.py         Split and Task: arrays, normalization, batches as a function of (seed, step)
+task.py         Task: arrays, normalization, batches as a function of (seed, step)
+split.py        labelled examples
+blocks.py       named parts of the input, each a feature
 corruptions.py  label noise, shuffled pixels
-selection.py    which examples are trained and tested on
-digits.py       scikit-learn's digits, the default: nothing to download
-tfds.py         image classification datasets of TFDS, read without TensorFlow
-cache.py        decoded datasets kept on disk
+
+Where examples come from; a module with `make(...) -> Task` and `sizes(...)`:
+
+images.py         datasets: scikit-learn's digits, the default; those of TFDS
+slabs.py          synthetic: one simple feature and many complex ones
+dominoes.py       two datasets, one image above the other
+colored_mnist.py  digits whose colour predicts the label, until it does not
+moons.py          two interleaving half circles, and a margin
+
+digits.py, tfds.py and cache.py read the datasets, selection.py says which of their examples,
+arguments.py checks what generated tasks are asked for; subclasses.py has pairs of views.
 """
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
-from research.tasks import digits, tfds
-from research.tasks.corruptions import shuffled
-from research.tasks.selection import Rows, select, take
-from research.tasks.split import Split, channel_statistics
+from research.tasks import colored_mnist, dominoes, images, moons, slabs
+from research.tasks.blocks import Blocks
+from research.tasks.split import Split
 from research.tasks.task import Task
 from research.tasks.tfds import MissingDataset
 
-SELECTION = ('n_train', 'n_test', 'train_split', 'test_split', 'rows')
+GENERATED = {
+  'slabs': slabs,
+  'dominoes': dominoes,
+  'colored_mnist': colored_mnist,
+  'moons': moons,
+}
 
-__all__ = ['MissingDataset', 'Split', 'Task', 'make_task', 'n_examples']
+__all__ = [
+  'GENERATED',
+  'Blocks',
+  'MissingDataset',
+  'Split',
+  'Task',
+  'make_task',
+  'n_examples',
+  'source',
+]
 
 
 def make_task(
@@ -28,70 +52,47 @@ def make_task(
   label_noise: float = 0.0,
   shared_noise: bool = False,
   noise_seed: int = 0,
-  n_train: int | None = None,
-  n_test: int | None = None,
-  train_split: str = 'train',
-  test_split: str = 'test',
-  rows: str | None = None,
-  shuffle_pixels: bool = False,
-  data_dir: str | None = None,
+  **source: Any,
 ) -> Task:
-  """A task of images in memory.
+  """A task in memory.
 
   Args:
-    name: 'digits', or a TFDS dataset prepared as array_record: 'mnist', 'name/config'.
+    name: one of `GENERATED`, or a dataset (`images.make`).
     label_noise: the fraction of train labels redrawn from all classes, in [0, 1].
     shared_noise: whether all seeds have the same noise, or each its own.
     noise_seed: the seed of shared noise.
-    n_train: how many train examples, the first of the split; None for all.
-    n_test: how many test examples, likewise.
-    train_split: a split, or part of one, as in 'train[:50000]'.
-    test_split: likewise; 'train[50000:]' for selection that leaves the test set alone.
-    rows: an .npz file of row numbers, `train` and `test`, both into `train_split`: a part of the
-      training examples to learn from, and another part of them to test on.
-    shuffle_pixels: whether the pixels of every image are in one other, random order: the same for
-      all, so that nothing is lost but who is whose neighbour.
-    data_dir: the folder of the TFDS datasets; None for the environment's (see `tfds.find`).
+    source: arguments of the `make` of the examples' source.
 
   Raises:
     ValueError: an argument is out of range (the message begins with its name), or the dataset
       is not fit for classification.
-    MissingDataset: the dataset is not prepared.
+    MissingDataset: a dataset is not prepared.
   """
   if not 0 <= label_noise <= 1:
     raise ValueError(f'label_noise must lie in [0, 1], not {label_noise}')
   if noise_seed < 0:
     raise ValueError(f'noise_seed must not be negative, not {noise_seed}')
-  dataset = None if name == 'digits' else tfds.find(name, data_dir)
-  sizes = dataset.splits if dataset else digits.SPLITS
-  n_classes = dataset.n_classes if dataset else digits.N_CLASSES
-  selected = select(
-    sizes,
-    n_train=n_train,
-    n_test=n_test,
-    train_split=train_split,
-    test_split=test_split,
-    rows=rows,
-  )
-
-  def load(split: str, rows: Rows) -> Split:
-    whole = tfds.load(name, split, data_dir)[0] if dataset else digits.load(split)
-    inputs = take(whole.inputs, rows)
-    return Split(shuffled(inputs) if shuffle_pixels else inputs, take(whole.labels, rows))
-
-  train, test = load(*selected['train']), load(*selected['test'])
-  mean, std = channel_statistics(train.inputs)
-  return Task(name, train, test, n_classes, mean, std, label_noise, shared_noise, noise_seed)
+  task = GENERATED[name].make(**source) if name in GENERATED else images.make(name, **source)
+  noise = {'label_noise': label_noise, 'shared_noise': shared_noise, 'noise_seed': noise_seed}
+  return dataclasses.replace(task, **noise)
 
 
-def n_examples(name: str = 'digits', **section: Any) -> dict[str, int]:
-  """How many train and test examples `make_task` of the same arguments has, from metadata alone.
+def n_examples(
+  name: str = 'digits',
+  *,
+  label_noise: float = 0.0,
+  shared_noise: bool = False,
+  noise_seed: int = 0,
+  **source: Any,
+) -> dict[str, int]:
+  """How many train and test examples `make_task` of the same arguments has, before any is made.
 
   Raises:
     ValueError, MissingDataset: as `make_task` does.
   """
-  splits = digits.SPLITS
-  if name != 'digits':
-    splits = tfds.find(name, section.get('data_dir')).splits
-  asked = {key: section[key] for key in SELECTION if key in section}
-  return {which: len(rows) for which, (_, rows) in select(splits, **asked).items()}
+  return GENERATED[name].sizes(**source) if name in GENERATED else images.sizes(name, **source)
+
+
+def source(name: Any) -> Callable[..., Task]:
+  """The function whose keyword arguments, besides those of `make_task`, a task of this name takes."""
+  return GENERATED[name].make if isinstance(name, str) and name in GENERATED else images.make

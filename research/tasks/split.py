@@ -15,6 +15,7 @@ class Split:
 
   inputs: np.ndarray  # [n, ..., C] uint8 or float32
   labels: np.ndarray  # [n] int32
+  environment: np.ndarray | None = None  # [n] int32: where each example comes from, if told apart
 
   def __post_init__(self):
     inputs, labels = self.inputs, self.labels
@@ -27,6 +28,8 @@ class Split:
         f'labels must be int32 [{len(inputs)}], one for each of the inputs, '
         f'not {labels.dtype} {list(labels.shape)}'
       )
+    if self.environment is not None and self.environment.shape != labels.shape:
+      raise ValueError(f'environment must be [{len(inputs)}], not {list(self.environment.shape)}')
     if not len(labels):
       raise ValueError('a split must hold at least one example')
 

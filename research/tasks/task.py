@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research.rngs import named_generator
+from research.tasks.blocks import Blocks
 from research.tasks.corruptions import random_labels
 from research.tasks.split import Split
 from research.types import Batch
@@ -31,9 +32,10 @@ class Task:
   n_classes: int
   mean: np.ndarray  # [C] float32, of each channel of the train inputs, in their units
   std: np.ndarray  # [C] float32, likewise
-  label_noise: float  # the fraction of train labels that are redrawn; test labels are clean
-  shared_noise: bool  # whether all seeds have the same noise
+  label_noise: float = 0.0  # the fraction of train labels that are redrawn; test labels are clean
+  shared_noise: bool = False  # whether all seeds have the same noise
   noise_seed: int = 0  # of shared noise
+  blocks: Blocks | None = None  # the features that were planted, if any were
 
   def __post_init__(self):
     shape, n_channels = self.train.inputs.shape[1:], self.train.inputs.shape[-1:]
@@ -53,13 +55,21 @@ class Task:
         )
 
   def normalize(self, inputs: Any) -> Any:
-    """Inputs [..., C] of any type as float32, in standard deviations from the train mean.
+    """What the network sees of inputs [B, ..., C] of any type: float32, in standard deviations from
+    the train mean, and rotated, if the task says so.
 
     For arrays of NumPy or JAX. Meant to run inside jit after the gather of a batch, so that what
     stays in memory is uint8.
     """
     shape = (1,) * (inputs.ndim - 1) + self.mean.shape  # explicit: rank promotion is an error
-    return (inputs.astype(np.float32) - self.mean.reshape(shape)) / self.std.reshape(shape)
+    seen = (inputs.astype(np.float32) - self.mean.reshape(shape)) / self.std.reshape(shape)
+    return seen if self.blocks is None else self.blocks.rotated(seen)
+
+  @property
+  def n_environments(self) -> int:
+    """From how many environments the train examples are; 1 if they are not told apart."""
+    environment = self.train.environment
+    return 1 if environment is None else int(environment.max()) + 1
 
   def train_labels(self, seed: int) -> np.ndarray:
     """The labels that the member of a population with this seed trains on, int32 [n]."""

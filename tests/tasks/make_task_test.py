@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from research.tasks import MissingDataset, make_task, tfds
+from research.tasks import MissingDataset, images, make_task, tfds
 
 
 def test_the_default_is_digits():
@@ -104,8 +104,9 @@ def test_an_empty_split_is_an_error(data_dir, rewrite_metadata):
 
 
 def test_every_keyword_is_annotated_exactly():
-  parameters = inspect.signature(make_task).parameters.values()
-  assert {p.name: p.annotation for p in parameters} == {
+  functions = (make_task, images.make)
+  parameters = [p for f in functions for p in inspect.signature(f).parameters.values()]
+  assert {p.name: p.annotation for p in parameters if p.kind is not p.VAR_KEYWORD} == {
     'name': str,
     'label_noise': float,
     'shared_noise': bool,
