@@ -13,31 +13,16 @@ import pathlib
 import re
 import types
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 import ml_collections
 
-from research import gradients, instruments, losses, models, optimizers, settings, tasks, workdirs
+from research import instruments, models, sections, workdirs
 from research.annotations import fitted, literal, nearest, shown, wanted
 from research.trees import flat
 
 Section = dict[str, Any]
 Config = Any  # a ml_collections.ConfigDict, whose attributes no type checker knows
-
-# Where a section's keys come from: functions of the section's own name, if it has one.
-_SECTIONS: dict[str, Callable[[str | None], list[Callable]]] = {
-  'task': lambda _: [tasks.make_task],
-  'model': lambda name: [models.make_model, *_named(models.MODELS, name)],
-  'loss': lambda _: [losses.make_losses],
-  'average': lambda _: [gradients.make_average],
-  'optimizer': lambda _: [optimizers.make_optimizer],
-  'training': lambda _: [settings.Training],
-  'population': lambda _: [settings.Population],
-  'probe': lambda _: [settings.Probe],
-  'evaluation': lambda _: [settings.Evaluation],
-}
-_TOP = ['seed', *_SECTIONS, 'instruments']
-_NOT_IN_CONFIGS = {'data_dir'}  # where data lie is no part of an experiment: --data_dir
 
 
 class ConfigError(ValueError):
@@ -53,7 +38,8 @@ def load(path: str, overrides: Iterable[str] = ()) -> Config:
   Args:
     path: a Python file that defines `get_config(scale)`, and after a colon the scale.
     overrides: `section.key=value`, values as Python literals; a bare word is a string. Another
-      `model.name` comes with its own defaults: the file's keys were those of the file's model.
+      `model.name` comes with its own defaults: the file's keys were those of the file's model; and so
+      does another `task.name`, if its examples come from another kind of source.
 
   Returns:
     A locked config in which every section holds all its keys, defaults included.
@@ -67,7 +53,7 @@ def load(path: str, overrides: Iterable[str] = ()) -> Config:
   if not isinstance(values, dict):
     raise ConfigError(f'get_config of {file} must return a ConfigDict, not {shown(values)}')
   _check_sections(values, file)
-  for override in sorted(overrides, key=lambda text: not text.startswith('model.name=')):
+  for override in sorted(overrides, key=lambda text: text.partition('=')[0] not in sections.NAMES):
     _apply(values, override, file)
   return _resolved(values, path)
 
@@ -123,7 +109,7 @@ def mount_instruments(config: Config, total_steps: int) -> dict[str, instruments
   for name in config.instruments:
     values = _plain(config.instruments[name])
     make, section = instruments.INSTRUMENTS[name], f'instruments.{name}'
-    own = {key: values.pop(key) for key in _keywords([make])}
+    own = {key: values.pop(key) for key in sections.keywords([make])}
     instrument = _call(make, config, section, **own)
     panel[name] = _call(instruments.mount, config, section, instrument, total_steps, **values)
   return panel
@@ -140,42 +126,6 @@ def _plain(value: Any) -> Any:
   return value
 
 
-def _named(table: dict[str, Callable], name: Any) -> list[Callable]:
-  return [table[name]] if isinstance(name, str) and name in table else []
-
-
-def _keywords(functions: list[Callable]) -> dict[str, tuple[Any, Any]]:
-  """{key: (annotation, default)} of what a config may set; positional arguments come from code."""
-  found = {}
-  for function in functions:
-    hints = get_type_hints(function)
-    for key, parameter in inspect.signature(function).parameters.items():
-      settable = parameter.kind is parameter.KEYWORD_ONLY or (
-        parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        and parameter.default is not parameter.empty
-      )
-      if settable and key not in _NOT_IN_CONFIGS:
-        found[key] = (hints.get(key, Any), parameter.default)
-  return found
-
-
-def _functions(section: str, values: dict[str, Any]) -> list[Callable] | None:
-  """The functions whose keyword arguments a section is; None if there is no such section."""
-  group, _, name = section.partition('.')
-  if group == 'instruments' and name in instruments.INSTRUMENTS:
-    return [instruments.mount, instruments.INSTRUMENTS[name]]
-  if section in _SECTIONS:
-    return _SECTIONS[section](values.get(section, {}).get('name'))
-  return None
-
-
-def _below(section: str, values: dict[str, Any]) -> list[str]:
-  """The names that may follow `section.`; none if it is not a section."""
-  if section in ('', 'instruments'):
-    return list(instruments.INSTRUMENTS) if section else _TOP
-  return list(_keywords(_functions(section, values) or []))
-
-
 def _apply(values: dict[str, Any], override: str, file: str) -> None:
   key, equals, text = override.partition('=')
   if not equals:
@@ -184,11 +134,11 @@ def _apply(values: dict[str, Any], override: str, file: str) -> None:
   if section == 'instruments' and last in values.get(section, {}) and literal(text) is None:
     del values[section][last]  # instruments.NAME=none unmounts it
     return
-  if last not in _below(section, values) or _below(key, values):
+  if last not in sections.below(section, values) or sections.below(key, values):
     raise _unknown(key, values, file)
   value = literal(text)
-  if key == 'model.name' and value != values.get('model', {}).get('name'):
-    values['model'] = {}
+  if sections.source(key, value) is not sections.source(key, values.get(section, {}).get('name')):
+    values[section] = {}
   target = values
   for part in filter(None, section.split('.')):
     target = target.setdefault(part, {})
@@ -200,10 +150,10 @@ def _apply(values: dict[str, Any], override: str, file: str) -> None:
 def _unknown(key: str, values: dict[str, Any], file: str) -> ConfigError:
   """Says which part of a key is the first unknown one, and what was perhaps meant."""
   known, rest = [], str(key).split('.')
-  while rest and rest[0] in _below('.'.join(known), values):
+  while rest and rest[0] in sections.below('.'.join(known), values):
     known.append(rest.pop(0))
   section = '.'.join(known)
-  valid = _below(section, values)
+  valid = sections.below(section, values)
   names = ', '.join(valid)
   if not valid:
     return ConfigError(f'unknown config key {key!r} in {file}; {section!r} is a value, no section')
@@ -221,7 +171,7 @@ def _check_sections(values: dict[str, Any], file: str) -> None:
   named = mounted if isinstance(mounted, dict) else {}
   for key, given in {**values, **{f'instruments.{name}': named[name] for name in named}}.items():
     *above, last = str(key).split('.')
-    if last not in _below('.'.join(above), {}):
+    if last not in sections.below('.'.join(above), {}):
       raise _unknown(key, {}, file)
     if key != 'seed' and not isinstance(given, dict):
       raise _unknown(key, {}, file)
@@ -233,7 +183,7 @@ def _resolved(values: dict[str, Any], path: str) -> Config:
   if type(seed) is not int or not 0 <= seed < 2**31:
     raise _wrong('seed', seed, 'int in [0, 2**31)', file)
   resolved = {'source': path, 'seed': seed}
-  resolved |= {section: _section(section, values, file) for section in _SECTIONS}
+  resolved |= {section: _section(section, values, file) for section in sections.SECTIONS}
   mounted = values.get('instruments', {})
   resolved['instruments'] = {
     name: _section(f'instruments.{name}', values, file) for name in mounted
@@ -245,7 +195,7 @@ def _section(section: str, values: dict[str, Any], file: str) -> Section:
   """A section with its defaults, every key known and of the annotated type."""
   group, _, name = section.partition('.')
   given = values.get(group, {})[name] if name else values.get(group, {})
-  keywords = _keywords(_functions(section, values) or [])
+  keywords = sections.keywords(sections.functions(section, values) or [])
   complete = {}
   for key, (annotation, default) in keywords.items():
     value = given.get(key, default)

@@ -6,6 +6,7 @@ import signal
 import time
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 import tqdm
@@ -13,12 +14,14 @@ from absl import logging
 
 from research import configuration, schedules, settings, trees, workdirs
 from research.checkpoints import Checkpoints
+from research.checks import check_sizes
 from research.configuration import Config
 from research.gradients import make_average
-from research.losses import make_losses
-from research.models import make_model
+from research.losses import LOSSES, make_losses
+from research.models import Model, make_model
+from research.objectives import make_objective
 from research.optimizers import make_optimizer
-from research.population import Population, check_sizes
+from research.population import Population
 from research.records import Records
 from research.tasks import make_task, n_examples
 
@@ -134,7 +137,10 @@ def build(config: Config) -> Population:
   task = configuration.call(make_task, config, 'task')
   model = configuration.call(make_model, config, 'model', task.n_classes)
   losses = configuration.call(make_losses, config, 'loss', model.apply)
-  network = (task, model, losses, tx)
+  network, loss = (task, model, losses, tx), LOSSES[config.loss.name]
+  sections['objective'] = configuration.call(
+    make_objective, config, 'objective', model, loss, task.n_environments
+  )
   return configuration.checked(Population, config, *network, seed=config.seed, **sections)
 
 
@@ -151,6 +157,8 @@ def _parts(config: Config) -> tuple[optax.GradientTransformation, dict[str, Any]
     'evaluation': call(settings.Evaluation, config, 'evaluation'),
     'average': call(make_average, config, 'average'),
   }
+  any_model = Model(init=jnp.zeros, apply=jnp.matmul, capture=dict)
+  call(make_objective, config, 'objective', any_model, jnp.subtract, 2)  # checks its keys
   sizes = call(n_examples, config, 'task')
   configuration.checked(
     check_sizes, config, training.batch_size, sections['probe'], sizes['train'], sizes['test']

@@ -4,6 +4,8 @@ import collections
 import math
 from typing import Literal
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from research.medians import median_of_three, rolling_median_of_three
@@ -28,6 +30,7 @@ def make_optimizer(
   drop_at: tuple[float, ...] = (0.5, 0.75),
   drop_by: float = 0.1,
   median: Literal['m3', 'rm3'] | None = None,
+  reset_at: int | None = None,
 ) -> optax.GradientTransformation:
   r"""The chain: clip the gradient, decay the weights, precondition, scale by the learning rate.
 
@@ -54,6 +57,8 @@ def make_optimizer(
       training has the same length; an update by `m3` has the rate of its third one. Both need
       momentum (b1, of Adam) to be zero: those of `rm3` are stale already, and to neither do
       their authors, whose code refuses it too, give any.
+    reset_at: the step before whose update the state of the optimizer starts anew (momentum, Adam's
+      moments and its bias correction; not the schedule of the rate); None for never.
 
   Raises:
     ValueError: an argument is out of range; the message begins with its name.
@@ -76,6 +81,8 @@ def make_optimizer(
     raise ValueError(f'warmup_steps must lie in [0, {total_steps}), not {warmup_steps}')
   if any(not 0 < fraction < 1 for fraction in drop_at):
     raise ValueError(f'drop_at must be fractions of training in (0, 1), not {drop_at}')
+  if reset_at is not None and not 0 < reset_at < total_steps:
+    raise ValueError(f'reset_at must lie in (0, {total_steps}), not {reset_at}')
   for key, value in (('momentum', momentum), ('nesterov', nesterov)):
     if value and name != 'sgd':
       raise ValueError(f'{key} is for sgd; {name} has b1')
@@ -98,7 +105,26 @@ def make_optimizer(
   before, after = ([clip], [direction, decay]) if name == 'adamw' else ([clip, decay], [direction])
   if median:
     after = [MEDIANS[median](optax.chain(optax.identity(), *filter(None, after)))]
-  return optax.chain(*filter(None, before + after), optax.scale_by_learning_rate(rate))
+  parts = [*filter(None, before + after)]
+  if reset_at is not None:
+    parts = [resetting(optax.chain(optax.identity(), *parts), reset_at)]
+  return optax.chain(*parts, optax.scale_by_learning_rate(rate))
+
+
+def resetting(tx: optax.GradientTransformation, step: int) -> optax.GradientTransformation:
+  """The transformation, with its state at update number `step` as it was before the first."""
+
+  def init(params):
+    return jnp.zeros((), jnp.int32), tx.init(params)
+
+  def update(updates, state, params=None):
+    count, inner = state
+    fresh = tx.init(updates)
+    inner = jax.tree.map(lambda new, old: jnp.where(count == step, new, old), fresh, inner)
+    updates, inner = tx.update(updates, inner, params)
+    return updates, (count + 1, inner)
+
+  return optax.GradientTransformation(init, update)
 
 
 def _schedule(total_steps, learning_rate, schedule, warmup_steps, drop_at, drop_by):

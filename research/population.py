@@ -1,6 +1,5 @@
 """A population: R networks that differ in their seed alone, each program compiled once for all."""
 
-import functools
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -10,25 +9,14 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding
 
-from research import rngs, settings, sharding, trees
+from research import checks, rngs, settings, sharding, trees
 from research.evaluate import make_evaluate
-from research.gradients import (
-  COUPLED,
-  Average,
-  BatchCoupledError,
-  check_independence,
-  mean_gradient,
-)
-from research.instruments import (
-  GradientInstrument,
-  Instrument,
-  Mounted,
-  due,
-  make_gradient,
-  make_measure,
-)
+from research.gradients import Average, mean_gradient
+from research.instruments import Mounted, Network, due, make_gradient, make_measure
 from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, over_members
 from research.models import Model
+from research.objectives import Objective
+from research.references import fit_reference
 from research.step import TrainState, init_state, make_train_step
 from research.tasks import Task
 from research.types import Losses, Metrics
@@ -55,6 +43,7 @@ class Population:
     probe: settings.Probe,
     evaluation: settings.Evaluation,
     average: Average = mean_gradient,
+    objective: Objective | None = None,
     devices: list[Any] | None = None,
   ):
     """Places the data on the devices.
@@ -65,6 +54,7 @@ class Population:
       batch_size: examples of one step of one member.
       members, probe, evaluation: sections of the config.
       average: what the optimizer gets of the gradients of a batch.
+      objective: what it minimizes; None for the mean of `losses`.
       devices: to use; None: all.
 
     Raises:
@@ -73,26 +63,39 @@ class Population:
       BatchCoupledError: a gradient instrument is mounted, and the model couples its examples.
     """
     self.task, self.model, self.losses, self.tx, self.panel = task, model, losses, tx, panel
+    self.network = Network(losses, model.apply, task.blocks)
+    self.objective = objective or Objective(losses)
     self.batch_size, self.average = batch_size, average
     self.seeds = np.arange(seed, seed + members.size)
     probed = task.train if probe.split == 'train' else task.test
-    check_sizes(batch_size, probe, len(task.train.labels), len(task.test.labels))
-    self._check_examples_are_independent()
-    self._check_samples_suit(probe.size)
+    checks.check_sizes(batch_size, probe, len(task.train.labels), len(task.test.labels))
+    checks.check_objective(self.objective, average, panel)
+    one, first = self._one_input(), rngs.named_key(seed, 'init')
+    checks.check_examples_are_independent(model, self.network, panel, task, first)
+    sizes = {'probe': probe.size, 'batch': batch_size}
+    checks.check_samples_suit(model, self.network, self.objective, average, panel, one, sizes)
 
-    self.mesh = sharding.make_mesh(members.size, int(np.gcd(batch_size, probe.size)), devices)
+    n_shardable = 1 if self.objective.coupled else int(np.gcd(batch_size, probe.size))
+    self.mesh = sharding.make_mesh(members.size, n_shardable, devices)
     self._advance: Literal['vmap', 'scan'] = (
       fastest_advance(model, self._one_input()) if members.advance == 'auto' else members.advance
     )
     targets = {'labels': np.stack([task.train_labels(int(s)) for s in self.seeds])}  # [R, n]
     if task.label_noise:
       targets['corrupt'] = np.stack([task.is_corrupt(int(s)) for s in self.seeds])
+    if 'environment' in self.objective.reads:
+      targets['environment'] = self._for_all(np.asarray(task.train.environment))
+    self._seeds = self._put(self.seeds.astype(np.uint32), MEMBER)
     self._inputs = self._put(task.train.inputs, SHARED)
     self._targets = self._put(targets, MEMBER)
     of_probed = targets if probe.split == 'train' else {'labels': self._for_all(probed.labels)}
     self._probe = (
       self._put(probed.inputs[: probe.size], EXAMPLE),
-      self._put({name: x[:, : probe.size] for name, x in of_probed.items()}, MEMBER_EXAMPLE),
+      self._put(
+        {name: x[:, : probe.size] for name, x in of_probed.items()}
+        | self._references(probed.inputs[: probe.size]),
+        MEMBER_EXAMPLE,
+      ),
     )
     self._examples, self._evaluate = self._prepare_evaluation(targets, evaluation)
     self._steps: dict[frozenset[str], Callable] = {}
@@ -101,7 +104,7 @@ class Population:
 
   def init(self) -> TrainState:
     """The state at step 0; every leaf is [R, ...]."""
-    return self._init(self._put(self.seeds.astype(np.uint32), MEMBER))
+    return self._init(self._seeds)
 
   def abstract_state(self) -> TrainState:
     """Shapes, types and shardings of the state: the target of a restored checkpoint."""
@@ -114,7 +117,7 @@ class Population:
     names = due(self.panel, step, 'batch')
     if names not in self._steps:
       self._steps[names] = self._compile_step(names)
-    return self._steps[names](state, self._targets, self._indices(step), self._inputs)
+    return self._steps[names](state, self._seeds, self._targets, self._indices(step), self._inputs)
 
   def measure(self, state: TrainState, step: int) -> Metrics:
     """What the instruments that are due on the probe set at this step measure."""
@@ -155,18 +158,25 @@ class Population:
   def _compile_step(self, names: frozenset[str]) -> Callable:
     measured = [self.panel[name].instrument for name in sorted(names)]
     axis = sharding.EXAMPLES
-    train_step = make_train_step(make_gradient(measured, self.losses, axis, self.average), self.tx)
+    gradient = make_gradient(measured, self.network, axis, self.average, self.objective.losses)
+    train_step = make_train_step(gradient, self.tx)
+    reads = self.objective.reads
 
-    def step_of_member(state, targets, indices, inputs):
-      of_batch = {name: x[indices] for name, x in targets.items()}
-      return train_step(state, {'inputs': self.task.normalize(inputs[indices]), **of_batch})
+    def step_of_member(state, seed, targets, indices, inputs):
+      batch = {name: x[indices] for name, x in targets.items()}
+      batch['inputs'] = self.task.normalize(inputs[indices])
+      if 'step' in reads:
+        batch['step'] = jnp.broadcast_to(state.step, indices.shape)
+      if 'key' in reads:
+        batch['key'] = rngs.keys_of_rows(seed, 'training', state.step, indices)
+      return train_step(state, batch)
 
-    specs = (MEMBER, MEMBER, MEMBER_EXAMPLE, SHARED)
+    specs = (MEMBER, MEMBER, MEMBER, MEMBER_EXAMPLE, SHARED)
     return over_members(step_of_member, self.mesh, specs, self._advance, donate=(0,))
 
   def _compile_measure(self, names: frozenset[str]) -> Callable:
     measure = make_measure(
-      [self.panel[name].instrument for name in sorted(names)], self.losses, sharding.EXAMPLES
+      [self.panel[name].instrument for name in sorted(names)], self.network, sharding.EXAMPLES
     )
 
     def measure_member(params, inputs, targets):
@@ -234,35 +244,20 @@ class Population:
   def _put(self, tree: Any, spec) -> Any:
     return jax.device_put(tree, self._sharding(spec))
 
-  def _check_examples_are_independent(self) -> None:
-    if any(isinstance(it.instrument, GradientInstrument) for it in self.panel.values()):
-      if not self.model.per_example:
-        raise BatchCoupledError(COUPLED)
-      params = jax.jit(self.model.init)(
-        rngs.named_key(int(self.seeds[0]), 'init'), self._one_input()
-      )
-      examples = {
-        'inputs': self.task.normalize(self.task.train.inputs[:8]),
-        'labels': self.task.train.labels[:8],
-      }
-      check_independence(self.losses, params, examples)
-
-  def _check_samples_suit(self, probe_size: int) -> None:
-    """Traces what may refuse its sample, the average and what is no formula, before any work."""
-    one = self._one_input()
-    params = jax.eval_shape(self.model.init, jax.random.key(0), one)
-
-    def sample(m):
-      inputs = jax.ShapeDtypeStruct((m, *one.shape[1:]), one.dtype)
-      return {'inputs': inputs, 'labels': jax.ShapeDtypeStruct((m,), np.int32)}
-
-    if self.average is not mean_gradient:
-      jax.eval_shape(self.average(self.losses), params, sample(self.batch_size))
-    for mounted in self.panel.values():
-      if isinstance(mounted.instrument, Instrument):
-        measure = functools.partial(mounted.instrument.measure, self.losses)
-        m = probe_size if mounted.on == 'probe' else self.batch_size
-        jax.eval_shape(measure, params, sample(m))
+  def _references(self, inputs: np.ndarray) -> Metrics:
+    """Classes that simple classifiers, fitted to the training labels of each member, give a sample."""
+    names = {
+      name for it in self.panel.values() for name in getattr(it.instrument, 'references', ())
+    }
+    if not names:
+      return {}
+    seen, sample = (np.asarray(self.task.normalize(x)) for x in (self.task.train.inputs, inputs))
+    seeds = self.seeds if self.task.label_noise else self.seeds[:1]
+    found = {}
+    for name in sorted(names):
+      fitted = [fit_reference(name, seen, self.task.train_labels(int(s)))(sample) for s in seeds]
+      found[f'reference/{name}'] = np.broadcast_to(np.stack(fitted), (len(self.seeds), len(sample)))
+    return found
 
 
 def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']:
@@ -276,16 +271,3 @@ def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']
   leaves = trees.named_leaves(params).items()
   large = any(leaf.ndim == 4 or name.endswith('/scale') for name, leaf in leaves)
   return 'scan' if large and jax.default_backend() == 'cpu' else 'vmap'
-
-
-def check_sizes(batch_size: int, probe: settings.Probe, n_train: int, n_test: int) -> None:
-  """Checks that a batch and the probe fit in their sets.
-
-  Raises:
-    ValueError: one does not; the message begins with the config key.
-  """
-  n_probed = n_train if probe.split == 'train' else n_test
-  if batch_size > n_train:
-    raise ValueError(f'training.batch_size={batch_size} exceeds the {n_train} train examples')
-  if probe.size > n_probed:
-    raise ValueError(f'probe.size={probe.size} exceeds the {n_probed} {probe.split} examples')

@@ -47,21 +47,21 @@ def _run(parser: argparse.ArgumentParser, flags: argparse.Namespace, overrides: 
 
   if flags.list:
     for name, study in studies.STUDIES.items():
-      print(f'{name}: {study.TITLE} ({", ".join(study.EXPERIMENTS)})')
+      print(f'{name}: {study.TITLE} ({", ".join([*study.EXPERIMENTS, *study.CALCULATIONS])})')
     return 0
   if flags.study not in studies.STUDIES:
     asked = f'no study {flags.study!r}' if flags.study else 'which study?'
     parser.error(f'{asked}; there are: {", ".join(studies.STUDIES)}')
   study = studies.STUDIES[flags.study]
-  whole, asked_for = _plans(parser, flags, overrides, study)
+  whole, asked_for, calculations = _plans(parser, flags, overrides, study)
   command_line.use_data_dir(flags)
   command_line.cache_programs()
-  scale = next(iter(whole.sources.values())).partition(':')[2]
+  scale = next((it.partition(':')[2] for it in whole.sources.values()), flags.scale or 'cpu')
   root = pathlib.Path(flags.workdir or f'runs/{flags.study}/{scale}')
-  ran = plan.run(asked_for, root)
-  workdirs = plan.finished(whole, root)
-  calculated = {name: calculate() for name, calculate in study.CALCULATIONS.items()}
-  tables = plan.load(workdirs) | calculated
+  ran = plan.calculate(study.CALCULATIONS, calculations, root)
+  ran |= plan.run(asked_for, root)
+  workdirs = plan.finished(whole, root) | plan.calculated(study.CALCULATIONS, root)
+  tables = plan.load(workdirs)
   command = shlex.join(['python', '-m', 'research.replicate', *_asked(flags, overrides)])
   card = make_card(
     flags.study, scale, command, study.CLAIMS, tables, workdirs, study.reading(tables)
@@ -84,14 +84,16 @@ def _run(parser: argparse.ArgumentParser, flags: argparse.Namespace, overrides: 
 
 
 def _plans(parser, flags: argparse.Namespace, overrides: list[str], study):
-  """The whole study, and what of it the flags ask for."""
+  """The whole study, and what of it the flags ask for: experiments and names of calculations."""
   from research.studies import plan
 
-  experiments = study.EXPERIMENTS
-  names = [*experiments] if flags.only is None else flags.only.split(',')
-  if unknown := [name for name in names if name not in experiments]:
-    parser.error(f'no experiment {unknown[0]!r} in {flags.study}: {", ".join(experiments)}')
-  if flags.config and (len(study.EXPERIMENTS) > 1 or (flags.scale and ':' in flags.config)):
+  experiments, all_names = study.EXPERIMENTS, [*study.EXPERIMENTS, *study.CALCULATIONS]
+  names = all_names if flags.only is None else flags.only.split(',')
+  if unknown := [name for name in names if name not in all_names]:
+    parser.error(f'no experiment {unknown[0]!r} in {flags.study}: {", ".join(all_names)}')
+  if not experiments and (flags.seeds or flags.config or overrides):
+    parser.error(f'{flags.study} is calculated, without runs: it takes no seeds and no config')
+  if flags.config and (len(study.EXPERIMENTS) != 1 or (flags.scale and ':' in flags.config)):
     parser.error('--config replaces the one file of a study, with its scale after a colon')
   sources = {}
   for name, experiment in experiments.items():
@@ -109,6 +111,7 @@ def _plans(parser, flags: argparse.Namespace, overrides: list[str], study):
   return (
     plan.Plan(experiments=experiments, sources=sources, overrides=overrides),
     plan.Plan(experiments=some, sources=sources, overrides=overrides),
+    [name for name in study.CALCULATIONS if name in names],
   )
 
 

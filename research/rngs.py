@@ -11,6 +11,12 @@ def named_key(seed: int | jax.Array, name: str) -> jax.Array:
   return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
 
 
+def keys_of_rows(seed: jax.Array, name: str, step: jax.Array, rows: jax.Array) -> jax.Array:
+  """Raw keys, uint32 [B, 2], of the rows [B] of a dataset at one step: a use of a seed."""
+  key = jax.random.fold_in(named_key(seed, name), step)
+  return jax.vmap(lambda row: jax.random.key_data(jax.random.fold_in(key, row)))(rows)
+
+
 def named_generator(seed: int, name: str, *counters: int) -> np.random.Generator:
   """A NumPy generator for one use of a seed, and one position (an epoch, say) within it.
 

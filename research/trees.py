@@ -11,6 +11,14 @@ def named_leaves(tree: Any) -> dict[str, Any]:
   return {jax.tree_util.keystr(path, simple=True, separator='/'): leaf for path, leaf in leaves}
 
 
+def with_leaf(tree: Any, name: str, leaf: Any) -> Any:
+  """The tree with another leaf in the place of the one with this name, as `named_leaves` has it."""
+  leaves = named_leaves(tree)
+  if name not in leaves:
+    raise ValueError(f'no leaf {name!r} among {", ".join(leaves)}')
+  return jax.tree.unflatten(jax.tree.structure(tree), list((leaves | {name: leaf}).values()))
+
+
 def layer_of(name: str) -> str:
   """The layer that a leaf belongs to: `'Dense_0/kernel'` belongs to `'Dense_0'`."""
   return name.rpartition('/')[0] or name

@@ -10,10 +10,13 @@ ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = [
   {'types', 'trees', 'rngs', 'schedules', 'annotations', 'medians'},
   {'settings', 'sharding', 'workdirs'},
-  {'tasks', 'models', 'losses', 'optimizers', 'gradients'},
+  {'tasks', 'models', 'losses', 'optimizers', 'gradients', 'attacks', 'contrastive', 'theory'},
+  {'references', 'objectives'},
   {'instruments', 'step', 'evaluate', 'members', 'checkpoints', 'records'},
+  {'checks', 'sections'},
   {'population', 'configuration', 'tables', 'summaries'},
   {'loop', 'sweeps', 'figures'},
+  {'restored'},
   {'studies', 'command_line'},
   {'main', 'replicate'},
 ]

@@ -232,6 +232,7 @@ def test_no_steps_or_one_are_a_schedule_too(schedule):
       "momentum must be 0 with median='m3', not 0.9: it is defined",
     ),
     (dict(median='rm3', name='adam'), "b1 must be 0 with median='rm3', not 0.9"),
+    (dict(reset_at=0), r'reset_at must lie in \(0, 12\)'),
     (dict(median='m3', name='adamw'), "b1 must be 0 with median='m3', not 0.9"),
   ],
 )
@@ -248,6 +249,31 @@ def test_every_argument_can_be_set_in_a_config():
   assert set(get_args(get_type_hints(make_optimizer)['name'])) == {'sgd', 'adam', 'adamw'}
   annotation = get_type_hints(make_optimizer)['median']
   assert set(get_args(get_args(annotation)[0])) == {'m3', 'rm3'}
+
+
+@pytest.mark.parametrize('section', [dict(momentum=0.9), dict(name='adam'), dict(name='adamw')])
+def test_a_reset_optimizer_goes_on_as_if_it_were_new(section):
+  """Before the reset it is the plain one, after it a new one, which starts from the same params."""
+  grads = [jnp.asarray(g, jnp.float32) for g in np.random.default_rng(0).normal(size=(8, 3))]
+  plain, reset = make_optimizer(8, **section), make_optimizer(8, reset_at=5, **section)
+  params = jnp.ones(3)
+  state, plain_state, fresh_state = reset.init(params), plain.init(params), plain.init(params)
+  for i, g in enumerate(grads):
+    update, state = reset.update(g, state, params)
+    expected, plain_state = plain.update(g, plain_state, params)
+    if i >= 5:
+      assert np.abs(expected - update).max() > 1e-4
+      expected, fresh_state = plain.update(g, fresh_state, params)
+    np.testing.assert_allclose(update, expected, rtol=1e-6)
+
+
+def test_a_reset_leaves_the_schedule_alone():
+  tx = make_optimizer(10, schedule='linear', learning_rate=1.0, reset_at=5)
+  state, rates = tx.init(jnp.ones(1)), []
+  for _ in range(10):
+    update, state = tx.update(jnp.ones(1), state, jnp.ones(1))
+    rates.append(-float(update[0]))
+  np.testing.assert_allclose(rates, 1 - np.arange(10) / 10, rtol=1e-5)
 
 
 @pytest.mark.parametrize('name', ['sgd', 'adam', 'adamw'])

@@ -6,8 +6,8 @@ import optax
 
 from research import rngs
 from research.gradients.chunks import n_examples, sum_over_chunks
-from research.instruments.instrument import Instrument
-from research.types import Batch, Losses, Metrics, Params
+from research.instruments.instrument import Instrument, Network
+from research.types import Batch, Metrics, Params
 
 
 def batch_coherence(*, batch_size: int = 8, seed: int = 0) -> Instrument:
@@ -62,7 +62,7 @@ def batch_coherence(*, batch_size: int = 8, seed: int = 0) -> Instrument:
     raise ValueError(f'batch_size must be at least 1, not {batch_size}')
   k = batch_size
 
-  def measure(losses: Losses, params: Params, batch: Batch) -> Metrics:
+  def measure(network: Network, params: Params, batch: Batch) -> Metrics:
     m = n_examples(batch)
     if m % k or m < 2 * k:
       raise ValueError(
@@ -72,7 +72,7 @@ def batch_coherence(*, batch_size: int = 8, seed: int = 0) -> Instrument:
     order = rngs.named_generator(seed, 'batch_coherence').permutation(m)
 
     def one_batch(examples):
-      gradient = jax.grad(lambda params: jnp.mean(losses(params, examples)))(params)
+      gradient = jax.grad(lambda params: jnp.mean(network.losses(params, examples)))(params)
       gradient = optax.tree.cast(gradient, jnp.float32)
       return (gradient, optax.tree.norm(gradient, squared=True)), ()
 

@@ -10,7 +10,7 @@ from jax import lax
 
 from research import schedules, sharding
 from research.gradients import Average, GradientStatistics, gradient_statistics, mean_gradient
-from research.instruments.instrument import GradientInstrument, Instrument
+from research.instruments.instrument import GradientInstrument, Instrument, Network
 from research.types import Batch, Losses, Measure, Metrics, Params
 
 
@@ -54,13 +54,13 @@ def due(panel: dict[str, Mounted], step: int, on: str) -> frozenset[str]:
 
 
 def make_measure(
-  instruments: list[Instrument | GradientInstrument], losses: Losses, axis: str | None = None
+  instruments: list[Instrument | GradientInstrument], network: Network, axis: str | None = None
 ) -> Measure:
   """Merges instruments into one measurement: gradient statistics are computed at most once.
 
   Args:
     instruments: those that are due together.
-    losses: `(params, batch) -> [B]`.
+    network: what they measure.
     axis: inside `shard_map`, the mesh axis over which the batch is sharded.
   """
   of_gradients, of_network = _by_kind(instruments)
@@ -68,18 +68,19 @@ def make_measure(
   def measure(params: Params, batch: Batch) -> Metrics:
     metrics: Metrics = {}
     if of_gradients:
-      stats = _statistics(of_gradients, losses, axis)(params, batch)
+      stats = _statistics(of_gradients, network.losses, axis)(params, batch)
       metrics |= _read(of_gradients, stats, batch, axis)
-    return metrics | _measure_network(of_network, losses, params, batch, axis)
+    return metrics | _measure_network(of_network, network, params, batch, axis)
 
   return measure
 
 
 def make_gradient(
   instruments: list[Instrument | GradientInstrument],
-  losses: Losses,
+  network: Network,
   axis: str | None = None,
   average: Average = mean_gradient,
+  objective: Losses | None = None,
 ) -> Callable[[Params, Batch], tuple[jax.Array, Params, Metrics]]:
   """The gradient of the training step, and what is measured on its batch, by one backward pass.
 
@@ -87,13 +88,21 @@ def make_gradient(
   gradient of their statistics is the one that the optimizer gets. Another `average` than the mean has
   a backward pass of its own.
 
+  Args:
+    instruments: those that are due on this batch.
+    network: what they measure.
+    axis: inside `shard_map`, the mesh axis over which the batch is sharded.
+    average: what the optimizer gets of the examples' gradients.
+    objective: whose gradients these are; None for the network's losses.
+
   Returns:
     `(params, batch) -> (mean loss, gradient, metrics)`; metrics are named `batch/...`.
   """
   of_gradients, of_network = _by_kind(instruments)
+  losses = network.losses if objective is None else objective
 
   def gradient(params: Params, batch: Batch) -> tuple[jax.Array, Params, Metrics]:
-    metrics = _measure_network(of_network, losses, params, batch, axis)
+    metrics = _measure_network(of_network, network, params, batch, axis)
     if of_gradients:
       stats = _statistics(of_gradients, losses, axis)(params, batch)
       metrics |= _read(of_gradients, stats, batch, axis)
@@ -142,13 +151,13 @@ def _merged(measured: Iterable[Metrics]) -> Metrics:
 
 
 def _measure_network(
-  instruments: list[Instrument], losses: Losses, params: Params, batch: Batch, axis: str | None
+  instruments: list[Instrument], network: Network, params: Params, batch: Batch, axis: str | None
 ) -> Metrics:
   """Instruments that are no formula on gradients see the whole batch, on every shard alike."""
   if instruments and axis is not None:
     params = sharding.vary(params, axis)  # or a gradient that is taken inside is summed over shards
     batch = jax.tree.map(lambda x: lax.all_gather(x, axis, tiled=True), batch)
-  metrics = _merged(it.measure(losses, params, batch) for it in instruments)
+  metrics = _merged(it.measure(network, params, batch) for it in instruments)
   return metrics if axis is None else {k: _same_on_shards(v, axis) for k, v in metrics.items()}
 
 

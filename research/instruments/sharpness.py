@@ -7,8 +7,8 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 
 from research import rngs, sharding
-from research.instruments.instrument import Instrument
-from research.types import Batch, Losses, Metrics, Params
+from research.instruments.instrument import Instrument, Network
+from research.types import Batch, Metrics, Params
 
 EXHAUSTED = 1e-5  # of a product's length: what is left of it in float32 is rounding
 
@@ -49,13 +49,13 @@ def sharpness(*, iterations: int = 20, seed: int = 0) -> Instrument:
   if iterations < 1:
     raise ValueError(f'iterations must be at least 1, not {iterations}')
 
-  def measure(losses: Losses, params: Params, batch: Batch) -> Metrics:
+  def measure(network: Network, params: Params, batch: Batch) -> Metrics:
     params = optax.tree.cast(params, jnp.float32)
     flat, unravel = ravel_pytree(params)
     n = min(iterations, flat.size)
 
     with jax.default_matmul_precision('highest'):
-      gradient = jax.grad(lambda params: jnp.mean(losses(params, batch)))
+      gradient = jax.grad(lambda params: jnp.mean(network.losses(params, batch)))
       _, hessian_of = jax.linearize(gradient, params)
 
       def iterate(carry, i):

@@ -14,6 +14,8 @@ A model that couples the examples of a batch says `per_example=False`.
 """
 
 from research.models.cnn import cnn
+from research.models.compositions import ensemble as make_ensemble
+from research.models.compositions import single_logit as make_single_logit
 from research.models.mlp import mlp
 from research.models.model import Model
 from research.models.resnet import resnet
@@ -22,8 +24,16 @@ from research.models.vit import vit
 MODELS = {'mlp': mlp, 'cnn': cnn, 'resnet': resnet, 'vit': vit}
 
 
-def make_model(n_classes: int, *, name: str, **kwargs) -> Model:
+def make_model(
+  n_classes: int, *, name: str, single_logit: bool = False, ensemble: int = 1, **kwargs
+) -> Model:
   """The model called `name`; the other keys are the keyword arguments of its function.
+
+  Args:
+    n_classes: C, outputs.
+    name: which model.
+    single_logit: whether to tell two classes apart by one output (`compositions.single_logit`).
+    ensemble: how many such networks, each trained by itself, make one by the mean of their logits.
 
   Raises:
     ValueError: no model is called `name`, or an argument is out of range.
@@ -31,4 +41,10 @@ def make_model(n_classes: int, *, name: str, **kwargs) -> Model:
   """
   if name not in MODELS:
     raise ValueError(f'name must be one of {", ".join(MODELS)}, not {name}')
-  return MODELS[name](n_classes, **kwargs)
+  if single_logit and n_classes != 2:
+    raise ValueError(f'single_logit is for two classes; the task has {n_classes}')
+  if ensemble < 1:
+    raise ValueError(f'ensemble must be at least 1, not {ensemble}')
+  model = MODELS[name](1 if single_logit else n_classes, **kwargs)
+  model = make_single_logit(model) if single_logit else model
+  return make_ensemble(model, ensemble) if ensemble > 1 else model

@@ -21,10 +21,16 @@ class Model(NamedTuple):
   apply: Callable[[Params, jax.Array], jax.Array]  # (params, x) -> logits [B, C]
   capture: Callable[[Params, jax.Array], dict[str, jax.Array]]  # -> {layer: its output [B, ...]}
   per_example: bool = True  # False if the output of one example depends on others of its batch
+  # What each of K networks in one says of its training examples, or how they are disturbed:
+  # (params, x, keys uint32 [B, 2]) -> logits [K, B, C]; None: what `apply` says, K = 1.
+  train_apply: Callable[[Params, jax.Array, jax.Array], jax.Array] | None = None
 
 
-def from_linen(module: nn.Module, *, per_example: bool = True) -> Model:
+def from_linen(module: nn.Module, *, per_example: bool = True, dropout: bool = False) -> Model:
   """The model that a linen module is, if parameters are all of its state.
+
+  With `dropout`, the module is called with `deterministic=False` in training, and draws from the
+  stream 'dropout': of each example its own, so that its gradient is a matter of that example alone.
 
   `capture` names the output of a layer by its path, like the layer's parameters: 'Block_0/Conv_1'
   (if a layer is used again, 'Block_0/Conv_1:1'). Entries are sorted by name, as jit would sort them
@@ -62,7 +68,14 @@ def from_linen(module: nn.Module, *, per_example: bool = True) -> Model:
         activations[layer if use == '0' else f'{layer}:{use}'] = output
     return activations | {'logits': logits}
 
-  return Model(init, apply, capture, per_example)
+  def train_apply(params, x, keys):
+    def of_one(x, key):
+      streams = {'dropout': jax.random.wrap_key_data(key)}
+      return module.apply({'params': params}, x[None], deterministic=False, rngs=streams)[0]
+
+    return jax.vmap(of_one)(x, keys)[None]
+
+  return Model(init, apply, capture, per_example, train_apply if dropout else None)
 
 
 def check_positive(**arguments: int | Collection[int]) -> None:

@@ -9,7 +9,7 @@ from reference import gradients_in_float64
 
 from research import rngs
 from research.gradients import gradient_statistics
-from research.instruments import batch_coherence, coherence, make_measure
+from research.instruments import Network, batch_coherence, coherence, make_measure
 
 
 def linear(w, batch):
@@ -18,7 +18,7 @@ def linear(w, batch):
 
 def of_rows(x, losses=linear, batch_size=10, **kwargs):
   batch = {'x': jnp.asarray(x, jnp.float32)}
-  return make_measure([batch_coherence(batch_size=batch_size, **kwargs)], losses)(
+  return make_measure([batch_coherence(batch_size=batch_size, **kwargs)], Network(losses))(
     jnp.zeros(x.shape[1]), batch
   )
 
@@ -65,7 +65,7 @@ def test_opposite_gradients_give_zero_and_zero_gradients_nothing():
 
 def test_batches_of_one_give_the_coherence_of_the_examples():
   losses, params, batch = network()
-  metrics = make_measure([batch_coherence(batch_size=1)], losses)(params, batch)
+  metrics = make_measure([batch_coherence(batch_size=1)], Network(losses))(params, batch)
   stats = gradient_statistics(losses)(params, batch)
   alpha = coherence().formula(stats, batch)['coherence/alpha']
   for name in ('alpha', 'alpha_theorem', 'alpha_of_batches'):
@@ -82,7 +82,7 @@ def test_agrees_with_the_definition_on_all_gradients_of_a_network(k):
   s, q_w = np.sum(g.mean(0) ** 2), np.mean(np.sum(w**2, axis=1))
   # The equation of the docstring, E|W|^2 = Q/k + (k-1)/k (mS - Q)/(m-1), solved for Q.
   q = (q_w - (k - 1) / k * 24 * s / 23) / (1 / k - (k - 1) / k / 23)
-  metrics = make_measure([batch_coherence(batch_size=k, seed=5)], losses)(params, batch)
+  metrics = make_measure([batch_coherence(batch_size=k, seed=5)], Network(losses))(params, batch)
   np.testing.assert_allclose(metrics['batch_coherence/alpha_of_batches'], s / q_w, rtol=1e-4)
   np.testing.assert_allclose(metrics['batch_coherence/alpha'], s / q, rtol=1e-3)
   a = s / q_w

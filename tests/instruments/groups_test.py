@@ -9,7 +9,7 @@ import pytest
 from reference import gradients_in_float64
 
 from research.gradients import gradient_statistics
-from research.instruments import coherence, group_coherence, make_measure
+from research.instruments import Network, coherence, group_coherence, make_measure
 
 
 def linear(w, batch):
@@ -18,7 +18,7 @@ def linear(w, batch):
 
 def of_rows(x, corrupt, losses=linear):
   batch = {'x': jnp.asarray(x, jnp.float32), 'corrupt': jnp.asarray(corrupt, bool)}
-  return make_measure([group_coherence()], losses)(jnp.zeros(x.shape[1]), batch)
+  return make_measure([group_coherence()], Network(losses))(jnp.zeros(x.shape[1]), batch)
 
 
 def by_loops(g, corrupt):
@@ -68,7 +68,7 @@ def test_agrees_with_the_definitions_on_all_gradients_of_a_network():
   losses, params, batch = network()
   _, gradients = gradients_in_float64(losses, params, batch)
   g = np.concatenate([*gradients.values()], axis=1)
-  measured = jax.jit(make_measure([group_coherence()], losses))(params, batch)
+  measured = jax.jit(make_measure([group_coherence()], Network(losses)))(params, batch)
   assert_same(measured, by_loops(g, np.asarray(batch['corrupt'])), rtol=1e-3)
 
 
@@ -111,7 +111,7 @@ def test_a_group_that_pulls_back_has_a_negative_share():
 def test_a_group_that_is_all_has_the_coherence_of_the_sample(there):
   losses, params, batch = network()
   batch = {**batch, 'corrupt': jnp.full(16, there == 'corrupt')}
-  metrics = make_measure([group_coherence(), coherence()], losses)(params, batch)
+  metrics = make_measure([group_coherence(), coherence()], Network(losses))(params, batch)
   for name in ('alpha', 'm_coherence', 'alpha_unbiased'):
     whole = metrics[f'coherence/{name}']
     np.testing.assert_allclose(metrics[f'groups/{name}/{there}'], whole, rtol=1e-4)
@@ -124,7 +124,7 @@ def test_a_group_that_is_all_has_the_coherence_of_the_sample(there):
 
 def test_without_label_noise_all_are_pristine():
   losses, params, batch = network()
-  measure = make_measure([group_coherence()], losses)
+  measure = make_measure([group_coherence()], Network(losses))
   without = {name: x for name, x in batch.items() if name != 'corrupt'}
   assert_same(
     measure(params, without), measure(params, {**without, 'corrupt': jnp.zeros(16, bool)})

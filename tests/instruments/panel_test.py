@@ -15,39 +15,52 @@ from research.instruments import (
   INSTRUMENTS,
   GradientInstrument,
   Instrument,
+  Network,
   due,
   make_gradient,
   make_measure,
   mount,
   panel,
 )
+from research.losses import make_losses
 from research.models import make_model
+from research.tasks import Blocks
+
+OF_TWO_CLASSES = ('boundary_angle', 'starvation')
+OTHERS = [name for name in INSTRUMENTS if name not in OF_TWO_CLASSES]
 
 
 @functools.cache
-def problem(widths=(128, 128), m=64):
-  model = make_model(10, name='mlp', widths=widths)
+def problem(name='coherence', widths=(128, 128), m=64):
+  """A network, parameters and a batch, with as many classes as the instrument is for."""
+  n_classes = 2 if name in OF_TWO_CLASSES else 10
+  model = make_model(n_classes, name='mlp', widths=widths)
   batch = {
     'inputs': jax.random.normal(jax.random.key(0), (m, 8, 8, 1)),
-    'labels': jax.random.randint(jax.random.key(1), (m,), 0, 10),
+    'labels': jax.random.randint(jax.random.key(1), (m,), 0, n_classes),
+    'reference/linear': jax.random.randint(jax.random.key(3), (m,), 0, n_classes),
   }
   params = jax.jit(model.init)(jax.random.key(2), batch['inputs'])
-
-  def losses(params, batch):
-    logits = model.apply(params, batch['inputs'])
-    return optax.softmax_cross_entropy_with_integer_labels(logits, batch['labels'])
-
-  return losses, params, batch
+  upper = np.broadcast_to(np.arange(8)[:, None, None] < 4, (8, 8, 1))
+  blocks = Blocks({'upper': upper, 'lower': ~upper})
+  return Network(make_losses(model.apply), model.apply, blocks), params, batch
 
 
 def weight_norm():
-  norm = lambda losses, params, batch: {'norm': optax.tree.norm(params)}  # noqa: E731
+  norm = lambda network, params, batch: {'norm': optax.tree.norm(params)}  # noqa: E731
   return Instrument(measure=norm, price=0.0)
+
+
+SUITING = {
+  'adversarial': {'radius': 0.5, 'iterations': 3},
+  'batch_coherence': {'batch_size': 16},
+  'universal': {'radius': 0.5},
+}
 
 
 def made(name):
   """An instrument that suits the sample of the problem."""
-  return INSTRUMENTS[name](**({'batch_size': 16} if name == 'batch_coherence' else {}))
+  return INSTRUMENTS[name](**SUITING.get(name, {}))
 
 
 def test_due_at_zero_at_the_end_and_on_schedule():
@@ -81,25 +94,25 @@ def test_instruments_share_one_computation_of_the_statistics(monkeypatch):
     return gradient_statistics(losses, **kwargs)
 
   monkeypatch.setattr(panel, 'gradient_statistics', counting)
-  losses, params, batch = problem()
-  measure = make_measure([made(name) for name in INSTRUMENTS], losses)
+  network, params, batch = problem()
+  measure = make_measure([made(name) for name in OTHERS], network)
   jax.eval_shape(measure, params, batch)
   assert calls == [dict(gram=True, second_moment=True, axis=None)]
 
 
 def test_merged_instruments_measure_what_each_measures_alone():
-  losses, params, batch = problem()
-  instruments = [made(name) for name in INSTRUMENTS]
-  together = make_measure(instruments, losses)(params, batch)
+  network, params, batch = problem()
+  instruments = [made(name) for name in OTHERS]
+  together = make_measure(instruments, network)(params, batch)
   for it in instruments:
-    for name, value in make_measure([it], losses)(params, batch).items():
+    for name, value in make_measure([it], network)(params, batch).items():
       np.testing.assert_allclose(together[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
 def test_the_measured_step_gives_the_optimizer_the_same_gradient():
-  losses, params, batch = problem()
-  loss, grads, nothing = make_gradient([], losses)(params, batch)
-  measured = make_gradient([INSTRUMENTS['coherence'](), weight_norm()], losses)
+  network, params, batch = problem()
+  loss, grads, nothing = make_gradient([], network)(params, batch)
+  measured = make_gradient([INSTRUMENTS['coherence'](), weight_norm()], network)
   same_loss, same_grads, metrics = measured(params, batch)
   assert not nothing
   assert {'batch/coherence/alpha', 'batch/norm'} <= set(metrics)
@@ -111,16 +124,16 @@ def test_the_measured_step_gives_the_optimizer_the_same_gradient():
 
 @pytest.mark.parametrize('name', INSTRUMENTS)
 def test_nan_in_nan_out(name):
-  losses, params, batch = problem()
+  network, params, batch = problem(name)
   it, broken = made(name), jax.tree.map(lambda x: jnp.nan * x, params)
-  for value in jax.jit(make_measure([it], losses))(broken, batch).values():
+  for value in jax.jit(make_measure([it], network))(broken, batch).values():
     assert np.isnan(value), name
 
 
 def test_two_metrics_of_one_name_are_refused():
-  losses, params, batch = problem()
+  network, params, batch = problem()
   with pytest.raises(ValueError, match='two instruments measure norm'):
-    make_measure([weight_norm(), weight_norm()], losses)(params, batch)
+    make_measure([weight_norm(), weight_norm()], network)(params, batch)
 
 
 def flops(function, *args):
@@ -131,10 +144,10 @@ def flops(function, *args):
 def test_costs_what_it_says(name, monkeypatch):
   """XLA's own count, over that of one gradient of the mean loss."""
   monkeypatch.setattr(lax, 'scan', functools.partial(lax.scan, unroll=True))  # or bodies count once
-  losses, params, batch = problem()
+  network, params, batch = problem(name)
   it = made(name)
-  measure = make_measure([it], losses)
-  one = flops(jax.grad(lambda p, b: jnp.mean(losses(p, b))), params, batch)
+  measure = make_measure([it], network)
+  one = flops(jax.grad(lambda p, b: jnp.mean(network.losses(p, b))), params, batch)
   price = flops(measure, params, batch) / one
   assert 0.85 * it.price <= price <= 1.15 * it.price, price
 
@@ -152,27 +165,27 @@ def on_devices(n, function, params, batch):
 @pytest.mark.parametrize('n', [2, 8])
 @pytest.mark.parametrize('name', INSTRUMENTS)
 def test_any_number_of_devices_gives_the_same(name, n):
-  losses, params, batch = problem()
+  network, params, batch = problem(name)
   batch = {**batch, 'corrupt': jnp.arange(64) % 3 == 0}
-  expected = jax.jit(make_measure([made(name)], losses))(params, batch)
-  measured = on_devices(n, make_measure([made(name)], losses, sharding.EXAMPLES), params, batch)
+  expected = jax.jit(make_measure([made(name)], network))(params, batch)
+  measured = on_devices(n, make_measure([made(name)], network, sharding.EXAMPLES), params, batch)
   assert set(measured) == set(expected)
   for key, value in expected.items():
     np.testing.assert_allclose(measured[key], value, rtol=1e-3, atol=1e-5, err_msg=key)
 
 
 def test_formulas_see_the_whole_sample_but_its_inputs():
-  losses, params, batch = problem()
+  network, params, batch = problem()
   batch = {**batch, 'corrupt': jnp.arange(64) % 3 == 0}
 
   def seen(stats, sample):
-    assert set(sample) == {'labels', 'corrupt'}
-    return {name: jnp.sum(jnp.arange(64) * rows) for name, rows in sample.items()}
+    assert set(sample) == {'labels', 'corrupt', 'reference/linear'}
+    return {name: jnp.sum(jnp.arange(64) * sample[name]) for name in ('labels', 'corrupt')}
 
   it, axis = GradientInstrument(formula=seen, price=1.0), sharding.EXAMPLES
   expected = {name: np.sum(np.arange(64) * batch[name]) for name in ('labels', 'corrupt')}
-  assert make_measure([it], losses)(params, batch) == expected
-  assert on_devices(2, make_measure([it], losses, axis), params, batch) == expected
-  step = lambda *args: make_gradient([it], losses, axis)(*args)[2]  # noqa: E731
+  assert make_measure([it], network)(params, batch) == expected
+  assert on_devices(2, make_measure([it], network, axis), params, batch) == expected
+  step = lambda *args: make_gradient([it], network, axis)(*args)[2]  # noqa: E731
   of_step = {f'batch/{name}': value for name, value in expected.items()}
   assert on_devices(2, step, params, batch) == of_step

@@ -9,11 +9,11 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from reference import in_double
 
-from research.instruments import make_measure, sharpness
+from research.instruments import Network, make_measure, sharpness
 
 
 def measure(losses, params, batch, **kwargs):
-  metrics = jax.jit(make_measure([sharpness(**kwargs)], losses))(params, batch)
+  metrics = jax.jit(make_measure([sharpness(**kwargs)], Network(losses)))(params, batch)
   return float(metrics['sharpness/max_eigenvalue'])
 
 
