@@ -5,6 +5,7 @@ Runs what is missing of a study, judges its claims, and writes its figures and i
 """
 
 import argparse
+import functools
 import inspect
 import pathlib
 import shlex
@@ -58,15 +59,21 @@ def _run(parser: argparse.ArgumentParser, flags: argparse.Namespace, overrides: 
   command_line.cache_programs()
   scale = next((it.partition(':')[2] for it in whole.sources.values()), flags.scale or 'cpu')
   root = pathlib.Path(flags.workdir or f'runs/{flags.study}/{scale}')
-  ran = plan.calculate(study.CALCULATIONS, calculations, root)
-  ran |= plan.run(asked_for, root)
-  workdirs = plan.finished(whole, root) | plan.calculated(study.CALCULATIONS, root)
+  ran = plan.run(asked_for, root)
+  workdirs = plan.finished(whole, root)
+  calculations |= {
+    name: functools.partial(measure, workdirs[reads])
+    for name, (measure, reads) in study.MEASUREMENTS.items()
+    if reads in workdirs
+  }
+  ran |= plan.calculate(calculations, root)
+  workdirs |= plan.calculated([*study.CALCULATIONS, *calculations], root)
   tables = plan.load(workdirs)
   command = shlex.join(['python', '-m', 'research.replicate', *_asked(flags, overrides)])
   card = make_card(
     flags.study, scale, command, study.CLAIMS, tables, workdirs, study.reading(tables)
   )
-  drawn = {name: draw for name, (draw, reads) in study.FIGURES.items() if reads in workdirs}
+  drawn = {name: it for name, it in study.FIGURES.items() if {*it[1:]} <= {*tables}}
   stems = {name: root / 'figures' / name for name in drawn}
   images = {name: stem.with_suffix('.png') for name, stem in stems.items()}
   made = all(path.exists() for path in [root / 'card.html', *images.values()])
@@ -74,9 +81,9 @@ def _run(parser: argparse.ArgumentParser, flags: argparse.Namespace, overrides: 
     print(f'{root} is done already; nothing to do. Its card: {root / "card.md"}')
     return 0
   written = write_card(card, root)
-  for name, draw in drawn.items():
-    save(draw(tables[study.FIGURES[name][1]]), stems[name])
-  captions = {name: (inspect.getdoc(draw) or '').partition('\n')[0] for name, draw in drawn.items()}
+  for name, (draw, *reads) in drawn.items():
+    save(draw(*(tables[it] for it in reads)), stems[name])
+  captions = {name: (inspect.getdoc(it[0]) or '').partition('\n')[0] for name, it in drawn.items()}
   page = write_page(card, images, root, study.TITLE, captions)
   _print(study.TITLE, study.summary(tables), card)
   print(f'figures: {root / "figures"}\ncard: {written}, {page}')
@@ -84,7 +91,7 @@ def _run(parser: argparse.ArgumentParser, flags: argparse.Namespace, overrides: 
 
 
 def _plans(parser, flags: argparse.Namespace, overrides: list[str], study):
-  """The whole study, and what of it the flags ask for: experiments and names of calculations."""
+  """The whole study, and what of it the flags ask for: experiments and calculations."""
   from research.studies import plan
 
   experiments, all_names = study.EXPERIMENTS, [*study.EXPERIMENTS, *study.CALCULATIONS]
@@ -111,7 +118,7 @@ def _plans(parser, flags: argparse.Namespace, overrides: list[str], study):
   return (
     plan.Plan(experiments=experiments, sources=sources, overrides=overrides),
     plan.Plan(experiments=some, sources=sources, overrides=overrides),
-    [name for name in study.CALCULATIONS if name in names],
+    {name: it for name, it in study.CALCULATIONS.items() if name in names},
   )
 
 

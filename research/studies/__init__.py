@@ -5,15 +5,25 @@ A study is a module with
   TITLE
   EXPERIMENTS         {name: Experiment}: the runs
   CALCULATIONS        {name: () -> DataFrame}: tables that take no runs
+  MEASUREMENTS        {name: (run directories -> DataFrame, experiment)}: tables of trained networks
   CLAIMS              predicates on the tables of experiments and calculations
-  FIGURES             {name: (table -> Figure, experiment)}
+  FIGURES             {name: (tables -> Figure, the name of each table that it draws)}
   summary(tables)     a small table for the terminal
   reading(tables)     the first paragraph of the card, or ''
 """
 
-from research.studies import generalization_mystery, real_and_random_labels
+from research.studies import (
+  contrastive_simplicity,
+  generalization_mystery,
+  gradient_starvation,
+  pitfalls,
+  real_and_random_labels,
+)
 
 STUDIES = {
   'real_and_random_labels': real_and_random_labels,
   'generalization_mystery': generalization_mystery,
+  'gradient_starvation': gradient_starvation,
+  'pitfalls': pitfalls,
+  'contrastive_simplicity': contrastive_simplicity,
 }

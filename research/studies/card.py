@@ -84,7 +84,8 @@ def as_markdown(card: dict[str, Any]) -> str:
     lines += ['', f'Not run: what {len(card["not_run"])} more claims read.']
   lines += ['', '| experiment | runs | networks | minutes |', '|---|---|---|---|']
   for name, cost in card['experiments'].items():
-    lines.append(_row(name, *(f'{cost[key]:g}' for key in ('runs', 'networks', 'minutes'))))
+    counts = [f'{cost[key]:g}' if cost['runs'] else '–' for key in ('runs', 'networks')]
+    lines.append(_row(name, *counts, f'{cost["minutes"]:g}'))
   return '\n'.join([*lines, ''])
 
 

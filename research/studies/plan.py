@@ -1,16 +1,19 @@
 """What a study consists of, and the running of it: experiments, each the runs of a config's sweep."""
 
 import dataclasses
+import json
 import pathlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from research import loop, sweeps, tables
+from research import loop, sweeps, tables, workdirs
 from research.configuration import Config, ConfigError
 from research.workdirs import is_done, read_json
+
+TABLE = 'table.json'  # of a calculation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,45 @@ def run(plan: Plan, root: pathlib.Path) -> bool:
   return ran
 
 
+def calculate(calculations: Mapping[str, Callable[[], pd.DataFrame]], root: pathlib.Path) -> bool:
+  """Makes the tables that are missing, in `root/calculations/<name>`, as `run` does runs.
+
+  Returns:
+    Whether there was anything to do.
+
+  Raises:
+    WorkdirLocked, OSError: the directory cannot be used.
+  """
+  missing = {
+    name: it for name, it in calculations.items() if not is_done(_of_calculation(root, name))
+  }
+  for name, calculation in missing.items():
+    workdir, started = _of_calculation(root, name), time.perf_counter()
+    print(f'calculating {name}', flush=True)
+    with workdirs.open_workdir(workdir):
+      workdirs.write_environment(workdir)
+      rows = calculation().to_dict('records')
+      workdirs.replace_file(workdir / TABLE, json.dumps(rows, default=_plain))
+      workdirs.note_seconds(workdir, time.perf_counter() - started)
+      workdirs.mark_done(workdir, {'rows': len(rows)})
+  return bool(missing)
+
+
+def calculated(names: Iterable[str], root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+  """The directory of each calculation that is done, as `finished` has those of runs."""
+  paths = {name: _of_calculation(root, name) for name in names}
+  return {name: [path] for name, path in paths.items() if is_done(path)}
+
+
+def _of_calculation(root: pathlib.Path, name: str) -> pathlib.Path:
+  return root / 'calculations' / name
+
+
+def _plain(value: Any) -> Any:
+  """NumPy's numbers and arrays as Python's."""
+  return value.tolist()
+
+
 def finished(plan: Plan, root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
   """The run directories of each experiment all of whose runs are done.
 
@@ -104,24 +146,36 @@ def finished(plan: Plan, root: pathlib.Path) -> dict[str, list[pathlib.Path]]:
   return found
 
 
-def load(workdirs: Mapping[str, Sequence[pathlib.Path]]) -> dict[str, pd.DataFrame]:
-  """The tidy table of each experiment, of its own runs alone."""
+def load(found: Mapping[str, Sequence[pathlib.Path]]) -> dict[str, pd.DataFrame]:
+  """The tidy table of each experiment, of its own runs alone, and of each calculation."""
   return {
-    name: tables.load_runs(paths[0].parent, only=[path.name for path in paths])
-    for name, paths in workdirs.items()
+    name: pd.DataFrame(read_json(paths[0] / TABLE))
+    if (paths[0] / TABLE).exists()
+    else tables.load_runs(paths[0].parent, only=[path.name for path in paths])
+    for name, paths in found.items()
   }
 
 
-def costs(workdirs: Mapping[str, Sequence[pathlib.Path]]) -> dict[str, dict[str, Any]]:
-  """How many runs and networks each experiment has, and for how many minutes they trained."""
+def costs(found: Mapping[str, Sequence[pathlib.Path]]) -> dict[str, dict[str, Any]]:
+  """How many runs and networks each experiment has, and how many minutes they took.
+
+  A calculation has neither runs nor networks.
+  """
   return {
     name: {
-      'runs': len(paths),
-      'networks': sum(read_json(path / 'config.json')['population']['size'] for path in paths),
+      'runs': len(sizes := [*_sizes(paths)]),
+      'networks': sum(sizes),
       'minutes': round(sum(a['seconds'] for path in paths for a in attempts(path)) / 60, 2),
     }
-    for name, paths in workdirs.items()
+    for name, paths in found.items()
   }
+
+
+def _sizes(paths: Iterable[pathlib.Path]) -> Iterator[int]:
+  """How many networks each run has; nothing for a calculation."""
+  for path in paths:
+    if config := read_json(path / 'config.json'):
+      yield config['population']['size']
 
 
 def attempts(workdir: pathlib.Path) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ EXPERIMENTS = {
   'labels': Experiment(config='configs/coherence/digits.py', instruments=('coherence',))
 }
 CALCULATIONS = {}
+MEASUREMENTS = {}
 FIGURES = {'coherence': (coherence.figure, 'labels'), 'layers': (layers.figure, 'labels')}
 
 NOISE = 'task.label_noise'

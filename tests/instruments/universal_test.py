@@ -154,6 +154,14 @@ def test_of_v_and_its_opposite_the_worse_is_taken():
   np.testing.assert_allclose(found['loss'], np.log1p(np.exp(4 * 0.9 - 2)), rtol=1e-5)
 
 
+@pytest.mark.parametrize('sign', [1, -1])
+def test_where_none_is_fooled_either_way_the_loss_rises(sign):
+  """The singular vector of both networks is the same, and right for one of them as it comes."""
+  params = network() | {'b': sign * network()['b']}
+  clean = float(jnp.mean(make_losses(tanh)(params, sample())))
+  assert measured(params, sample(), tanh, radius=1e-3)['loss'] > clean + 1e-4
+
+
 @pytest.mark.parametrize('method', METHODS)
 def test_neither_order_nor_the_names_of_classes_matter(method):
   here = measured(network(), sample(), tanh, method=method)

@@ -3,6 +3,7 @@
 import pathlib
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from research.configuration import ConfigError
@@ -106,3 +107,37 @@ def test_seeds(text, seed, size):
 def test_seeds_that_are_none(text):
   with pytest.raises(ValueError, match='--seeds must be'):
     plan.seed_overrides(text)
+
+
+def test_calculations_are_made_once_and_kept(tmp_path):
+  calls = []
+
+  def table():
+    calls.append(1)
+    rows = {'name': ['a', 'b'], 'value': [np.float32(0.1), np.nan], 'w': [(1.0, 2.0), (3.0, 4.0)]}
+    return pd.DataFrame(rows).assign(n=np.arange(2))
+
+  assert plan.calculate({'first': table}, tmp_path)
+  assert not plan.calculate({'first': table}, tmp_path)
+  assert len(calls) == 1
+  found = plan.calculated(['first', 'second'], tmp_path)
+  assert set(found) == {'first'}
+  read = plan.load(found)['first']
+  assert read['name'].tolist() == ['a', 'b']
+  assert read['value'][0] == np.float32(0.1)
+  assert np.isnan(read['value'][1])
+  assert read['w'].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+  assert read['n'].tolist() == [0, 1]
+  cost = plan.costs(found)['first']
+  assert (cost['runs'], cost['networks']) == (0, 0)
+  assert plan.attempts(found['first'][0])[0]['versions']
+
+
+def test_a_calculation_that_failed_is_made_again(tmp_path):
+  def broken():
+    raise RuntimeError('no')
+
+  with pytest.raises(RuntimeError):
+    plan.calculate({'it': broken}, tmp_path)
+  assert plan.calculated(['it'], tmp_path) == {}
+  assert plan.calculate({'it': lambda: pd.DataFrame({'x': [1]})}, tmp_path)

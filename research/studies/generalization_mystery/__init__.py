@@ -61,6 +61,7 @@ EXPERIMENTS = {
   'prediction': Experiment(config=f'{_CONFIGS}/prediction.py', instruments=('coherence',)),
 }
 CALCULATIONS = {'six_dimensions': exact.six_dimensions, 'batch_correction': exact.batch_correction}
+MEASUREMENTS = {}
 
 
 def _bound_figure(table: pd.DataFrame):

@@ -15,6 +15,7 @@ import pandas as pd
 from research.gradients import gradient_statistics
 from research.instruments.batch_coherence import batch_coherence
 from research.instruments.coherence import coherence
+from research.instruments.instrument import Network
 from research.studies.claim import Verdict, within
 from research.types import Batch
 
@@ -65,15 +66,14 @@ def batch_correction() -> pd.DataFrame:
   Losses <x_i, w> have the gradients x_i, here a common vector of length s plus noise of length 1.
   """
   names = ('alpha', 'alpha_theorem', 'alpha_of_batches')
+  network = Network(losses=_products, apply=lambda w, inputs: inputs @ w)
 
   @jax.jit
   def measure(x):
     w, batch = jnp.zeros(PARAMETERS), {'x': x}
     stats = gradient_statistics(_products)(w, batch)
     exact = coherence(per_layer=False).formula(stats, batch)['coherence/alpha']
-    of_batches = {
-      k: batch_coherence(batch_size=k).measure(_products, w, batch) for k in BATCH_SIZES
-    }
+    of_batches = {k: batch_coherence(batch_size=k).measure(network, w, batch) for k in BATCH_SIZES}
     return exact, {
       k: {f'batches/{name}': found[f'batch_coherence/{name}'] for name in names}
       for k, found in of_batches.items()

@@ -1,0 +1,267 @@
+# %% [markdown]
+# # Do networks use all that the data offer, or the simplest of it alone?
+#
+# "The Pitfalls of Simplicity Bias in Neural Networks" (Shah et al. 2020) builds data in which several
+# features each tell the label, and asks which of them a trained network relies on. The answer is
+# extreme: **the simplest, and it alone**, even where it is noisy and all the others are perfect. Such
+# networks are fooled by a small change of that one feature, and fail where it is missing.
+#
+# The probe is **randomization**: exchange one feature among the test examples, so that it is
+# distributed as before and says nothing of the label. If AUC falls to 1/2, the network relied on it; if
+# nothing changes, it did not look.
+#
+# Two extensions. Our own question: is the feature that is learned the one whose **gradients agree**
+# (coherence, see the notebook of the generalization mystery)? And natural images, where features have
+# no labels: how much of what a network knows does a **linear classifier explain** (Nakkiran et al.
+# 2019)?
+#
+# This notebook reads the finished runs of the study and trains nothing: `GENLAB_RUNS` is the study's
+# folder. Verdicts are read from its card, which judges each claim at 95 % confidence and lets it fail
+# unless it is shown; where an experiment was not run, its section says so. As a plain script it
+# prints, and leaves its figures in `$GENLAB_RUNS/figures`.
+
+# %%
+import os
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+
+import research
+from research.figures import style
+from research.studies import card as cards
+from research.studies import pitfalls as study
+from research.tables import load_runs
+from research.tasks import MissingDataset, make_task
+from research.workdirs import read_json
+
+CHECKOUT = Path(research.__path__[0]).parent
+RUNS = Path(os.environ.get('GENLAB_RUNS', CHECKOUT / 'runs/pitfalls/cpu'))
+
+tables = {}
+for name in study.EXPERIMENTS:
+  configs = sorted((RUNS / name).glob('*/config.json'))
+  unfinished = [path for path in configs if not path.with_name('DONE').exists()]
+  if configs and not unfinished:
+    tables[name] = load_runs(RUNS / name)
+  else:
+    print(f'{name}: {len(unfinished)} runs unfinished' if unfinished else f'{name}: not run')
+if not tables:
+  sys.exit(
+    f'no finished runs of this study in {RUNS}; run `python -m research.replicate pitfalls` first, or'
+    ' set GENLAB_RUNS to its folder'
+  )
+
+card = read_json(RUNS / 'card.json') if (RUNS / 'card.json').exists() else None
+if card is None:
+  print(f'no card in {RUNS}: `python -m research.replicate` writes it when all runs are done')
+else:
+  print(f'scale {card["scale"]}, {card["minutes"]:g} minutes of training on {card["device"]}')
+
+
+# %%
+def show(name: str) -> style.Figure | None:
+  """Saves a figure of the study beside the runs, and returns it, so that the notebook shows it."""
+  draw, experiment = study.FIGURES[name]
+  if experiment not in tables:
+    print(f'no figure: {experiment} is not here')
+    return None
+  figure = draw(tables[experiment])
+  for path in style.save(figure, RUNS / 'figures' / name):
+    print(path)
+  return figure
+
+
+def verdicts(question: str) -> None:
+  """Prints what the card says of the claims in one file of the study, where they were measured."""
+  names = [it.name for it in study.CLAIMS if it.judge.__module__.endswith(f'.{question}')]
+  for claim in card['claims'] if card else ():
+    if claim['name'] in names:
+      line = f'{cards.VERDICTS[claim["holds"]]}: {cards.plus_minus(claim)}. {claim["claim"]}'
+      line += f' The paper: {claim["paper"]}.' + (f' ({claim["note"]})' if claim['note'] else '')
+      print(textwrap.fill(line, 100, subsequent_indent='  '))
+
+
+# %% [markdown]
+# ## The paper's numbers, and ours
+
+# %%
+print(study.summary(tables).to_string())
+
+# %% [markdown]
+# ## Slabs: simplicity one can count
+#
+# A coordinate in which a threshold tells the classes apart is linear; in a k-slab the classes
+# alternate, and it takes k - 1 thresholds. Both are shown below as they are drawn; the network sees all
+# 50 coordinates rotated, so that none has a place of its own.
+
+
+# %%
+def slabs_picture() -> style.Figure:
+  """Coordinates of the two classes: linear against 5-slab, 5-slab against 7-slab."""
+  task = make_task(
+    'slabs', features=('linear', 'slab5', 'slab7'), counts=(1, 1, 1), n_train=2_000, n_test=10
+  )
+  inputs, labels = task.train.inputs, task.train.labels
+  with style.context():
+    figure = style.Figure(figsize=(4.4, 2.2))
+    for axes, (x, y), names in zip(
+      figure.subplots(1, 2),
+      ((0, 1), (1, 2)),
+      (('linear', '5-slab'), ('5-slab', '7-slab')),
+      strict=True,
+    ):
+      for label, color in ((0, '#E69F00'), (1, '#0072B2')):
+        own = inputs[labels == label]
+        axes.plot(own[:, x], own[:, y], '.', color=color, markersize=1)
+      axes.set_xlabel(names[0])
+      axes.set_ylabel(names[1])
+  style.save(figure, RUNS / 'figures' / 'slabs_data')
+  return figure
+
+
+slabs_picture()
+
+# %% [markdown]
+# Which of them is learned, and when. Black is the AUC as such; a feature is relied on where
+# randomizing it brings the line of its colour down.
+
+# %%
+show('slabs')
+
+# %% [markdown]
+# AUC could hide what logits show, so here are their distributions. Randomizing the complex features
+# leaves them where they were; randomizing the simple one deals them out to both classes alike.
+
+# %%
+show('logits')
+
+# %%
+verdicts('slabs')
+
+# %% [markdown]
+# ## What it is good for to know: attacks
+#
+# A network that relies on one coordinate can be fooled by moving it. Attacks are free to move all 50;
+# what share of them lies in the simple one, and does one perturbation do for all inputs?
+
+# %%
+verdicts('attacks')
+
+# %% [markdown]
+# ## It costs accuracy too
+#
+# Make the simple feature noisy, right on 95 %, and leave 49 perfect 7-slabs beside it. A network that
+# used one of those would be right always.
+
+# %%
+show('generalization')
+
+# %%
+verdicts('generalization')
+
+# %% [markdown]
+# ## Does anything help?
+#
+# Each panel is a remedy, on the same data; a blue line above one half would be one that works. The last
+# is the control, without the linear coordinate.
+
+# %%
+show('interventions')
+
+# %%
+verdicts('interventions')
+
+# %% [markdown]
+# ## Dominoes: the same with images
+#
+# An MNIST digit above a picture that is harder to tell. Either half is enough.
+
+
+# %%
+def dominoes_picture() -> style.Figure | None:
+  """The first six examples of either pairing, made as the task makes them."""
+  fashion = {'bottom': 'fashion_mnist', 'bottom_classes': (0, 2)}
+  split = {'bottom_train_split': 'train[:16000]', 'bottom_test_split': 'train[16000:]'}
+  cifar = {'bottom': 'cifar10_partial', 'bottom_classes': (1, 9), **split}
+  rows = []
+  for source in (cifar, fashion):
+    try:
+      task = make_task('dominoes', top='mnist', n_train=64, n_test=8, **source)
+    except MissingDataset as error:
+      print(error)
+      continue
+    order = np.argsort(task.train.labels, kind='stable')
+    rows.append(task.train.inputs[np.concatenate([order[:3], order[-3:]])])
+  if not rows:
+    return None
+  with style.context():
+    figure = style.Figure(figsize=(4.4, 1.9 * len(rows)))
+    panels = figure.subplots(len(rows), 6, squeeze=False)
+    for line, images in zip(panels, rows, strict=True):
+      for axes, image in zip(line, images, strict=True):
+        axes.imshow(image.squeeze(), cmap='gray', interpolation='nearest')
+        axes.set_axis_off()
+  style.save(figure, RUNS / 'figures' / 'dominoes_data')
+  return figure
+
+
+dominoes_picture()
+
+# %%
+show('dominoes')
+
+# %%
+show('dominoes_logits')
+
+# %%
+verdicts('dominoes')
+
+# %% [markdown]
+# ## Coherence meets simplicity
+#
+# Beyond the paper. Gradients descend where examples agree; so is the feature that wins the one on which
+# their gradients agree most? For a dense first layer, the gradient falls apart into blocks, one for
+# each feature, and each has an m-coherence: how many examples a step on one of them helps, through this
+# feature. The linear feature correlates with the label, so at the start all gradients share its
+# direction; slabs are made so that they do not. Where neither feature is linear, the answer is open.
+
+# %%
+show('coherence')
+
+# %%
+verdicts('coherence')
+
+# %% [markdown]
+# ## Natural images
+#
+# Nobody knows the features of natural images, but a linear classifier is a fair guess at the simple
+# ones. Black: bits that the network's predictions tell of the labels. Blue: how many of them the linear
+# classifier explains. Orange: what the network knows beyond it.
+
+# %%
+show('natural')
+
+# %%
+verdicts('natural')
+
+# %% [markdown]
+# ## What replicated, and what did not
+
+# %%
+if card is not None:
+  for holds, verdict in cards.VERDICTS.items():
+    names = [claim['name'] for claim in card['claims'] if claim['holds'] is holds]
+    print(f'{verdict} ({len(names)})', *names, sep='\n  ')
+
+
+# %%
+class Markdown(str):
+  """Text that a notebook shows as a page."""
+
+  def _repr_markdown_(self) -> str:
+    return str(self)
+
+
+Markdown('| claim' + cards.as_markdown(card).split('\n| claim', 1)[1] if card else 'no card')
