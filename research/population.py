@@ -264,10 +264,10 @@ def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']
   """How members advance fastest: together, but on the CPU one after another if examples are large.
 
   Images under convolutions, or sequences under attention, fill the cores with one member, and more at
-  once overflow the caches. Such networks are known by a kernel of four dimensions, or a norm's scale.
+  once overflow the caches. Such networks are known by a kernel of four dimensions or more, or a norm's scale.
   Measured in `benchmarks/population.py`; LOG.md holds the figures.
   """
   params = jax.eval_shape(model.init, jax.random.key(0), example)
   leaves = trees.named_leaves(params).items()
-  large = any(leaf.ndim == 4 or name.endswith('/scale') for name, leaf in leaves)
+  large = any(leaf.ndim >= 4 or name.endswith('/scale') for name, leaf in leaves)
   return 'scan' if large and jax.default_backend() == 'cpu' else 'vmap'

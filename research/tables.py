@@ -12,7 +12,7 @@ from scipy import stats
 from research import trees
 from research.records import METRICS, read_metrics
 
-ALWAYS = ('task.name', 'task.label_noise', 'optimizer.learning_rate')
+ALWAYS = ('task.name', 'task.n_train', 'task.label_noise', 'optimizer.learning_rate')
 
 
 def load_runs(root: str | Path, only: Sequence[str] | None = None) -> pd.DataFrame:

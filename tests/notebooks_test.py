@@ -18,9 +18,18 @@ NOTEBOOKS = sorted((ROOT / 'notebooks').glob('[!_]*.py'))
 FIRST = {  # what to run first
   'coherence': 'make quickstart',
   'generalization_mystery': 'python -m research.replicate generalization_mystery',
+  'gradient_starvation': 'python -m research.replicate gradient_starvation',
+  'pitfalls': 'python -m research.replicate pitfalls',
 }
 # Where each notebook finds the runs that are made here, below its folder.
-FOLDERS = {'coherence': '.', 'generalization_mystery': 'noise'}
+FOLDERS = {
+  'coherence': '.',
+  'generalization_mystery': 'noise',
+  'gradient_starvation': 'colored_mnist',
+  'pitfalls': 'natural',
+}
+NOISES = {f'label_noise={noise}': noise for noise in (0.0, 0.5, 1.0)}
+ARMS = {'gradient_starvation': {'erm': 0.0, 'official': 0.0}}  # and their label noise
 
 
 @pytest.fixture(scope='module')
@@ -28,7 +37,7 @@ def runs(tmp_path_factory):
   """For each notebook three finished runs of three members, measured but never trained."""
   roots = {name: tmp_path_factory.mktemp(name) for name in FOLDERS}
   for name, folder in FOLDERS.items():
-    make_runs(roots[name] / folder)
+    make_runs(roots[name] / folder, ARMS.get(name, NOISES))
   claim = {'name': 'coherence_falls_with_label_noise', 'claim': 'It falls.', 'paper': 'falls'}
   claim |= {'source': 'them', 'ours': 2.72, 'stderr': 0.1, 'n': 3, 'holds': True, 'note': ''}
   claim['minutes'] = 1.0
@@ -45,10 +54,10 @@ def runs(tmp_path_factory):
   return roots
 
 
-def make_runs(folder):
+def make_runs(folder, arms):
   rng, m = np.random.default_rng(0), 32
-  for noise in (0.0, 0.5, 1.0):
-    workdir = folder / f'label_noise={noise}'
+  for arm, noise in arms.items():
+    workdir = folder / arm
     workdir.mkdir(parents=True)
     write_json(workdir / 'config.json', {'seed': 0, 'task': {'name': 'toy', 'label_noise': noise}})
     (workdir / 'DONE').touch()
@@ -59,6 +68,9 @@ def make_runs(folder):
         row['train/epoch'] = step / 10
         groups = ('groups/share/corrupt', 'train/accuracy_pristine', 'train/accuracy_corrupt')
         row |= {name: rng.uniform(size=3) for name in groups if noise == 0.5}
+        explained = ('performance_correlation', 'information_beyond', 'information_beyond_null')
+        of_linear = [f'simplicity/{name}/linear' for name in explained]
+        row |= {name: rng.uniform(size=3) for name in ('simplicity/information_labels', *of_linear)}
         for suffix in ('', '/Dense_0', '/Dense_1'):
           row[f'coherence/alpha{suffix}'] = alpha
           row[f'coherence/m_coherence{suffix}'] = m * alpha
@@ -133,12 +145,16 @@ def test_each_notebook_has_a_folder_of_its_own_and_knows_its_study(runs, tmp_pat
   assert folders == {
     'coherence': ROOT / 'runs/quickstart',
     'generalization_mystery': ROOT / 'runs/generalization_mystery/cpu',
+    'gradient_starvation': ROOT / 'runs/gradient_starvation/cpu',
+    'pitfalls': ROOT / 'runs/pitfalls/cpu',
   }
   mystery = runs['generalization_mystery']
   fit = {script.stem: PROGRAM.unfit(script, mystery) for script in NOTEBOOKS}
   assert fit == {
-    'coherence': f'{mystery} is of the study generalization_mystery',
-    'generalization_mystery': '',
+    name: ''
+    if name == 'generalization_mystery'
+    else f'{mystery} is of the study generalization_mystery'
+    for name in FOLDERS
   }
   assert {PROGRAM.unfit(script, tmp_path) for script in NOTEBOOKS} == {
     f'no finished runs in {tmp_path}'
