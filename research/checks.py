@@ -97,12 +97,13 @@ def check_samples_suit(
   jax.eval_shape(objective.losses, params, training)
   if average is not mean_gradient:
     jax.eval_shape(average(objective.losses), params, training)
-  for mounted in panel.values():
+  for name, mounted in panel.items():
     it, m = mounted.instrument, sizes[mounted.on]
     if isinstance(it, Instrument):
       if it.references and mounted.on != 'probe':
-        raise ValueError('on must be probe for an instrument that compares with references')
+        raise ValueError(f'instruments.{name}.on must be probe, where there are references')
       batch = sample(m) | {
-        f'reference/{name}': jax.ShapeDtypeStruct((m,), np.int32) for name in it.references
+        f'reference/{reference}': jax.ShapeDtypeStruct((m,), np.int32)
+        for reference in it.references
       }
       jax.eval_shape(functools.partial(it.measure, network), params, batch)

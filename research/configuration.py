@@ -230,6 +230,8 @@ def _call(function: Callable, config: Config, section: str, *args: Any, **keywor
     keys = [key for key in known if f'.{key}'.endswith(f'.{named}')]
     if len(keys) == 1:
       message, key = f'{keys[0]}{str(error).removeprefix(named)}', keys[0]
+    elif any(key.startswith(f'{named}.') for key in known):  # a section: nothing in it is to blame
+      raise ConfigError(f'{error}; or leave it out, with --config.{named}=none') from error
     elif section:
       message, key = f'{section}: {error}', f'{section}.KEY'
     else:  # no fault of the config's

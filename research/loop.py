@@ -157,7 +157,7 @@ def _parts(config: Config) -> tuple[optax.GradientTransformation, dict[str, Any]
     'evaluation': call(settings.Evaluation, config, 'evaluation'),
     'average': call(make_average, config, 'average'),
   }
-  any_model = Model(init=jnp.zeros, apply=jnp.matmul, capture=dict)
+  any_model = Model(init=jnp.zeros, apply=jnp.matmul, capture=lambda *_: {})
   call(make_objective, config, 'objective', any_model, jnp.subtract, 2)  # checks its keys
   sizes = call(n_examples, config, 'task')
   configuration.checked(
@@ -170,7 +170,9 @@ def _check_same_config(config: Config, workdir: pathlib.Path) -> None:
   saved = workdirs.read_json(workdir / 'config.json')
   if saved is None:
     return
-  here, there = (trees.flat(c) for c in (configuration.as_json(config), saved))
+  # A key that is newer than the run has its default, which is what the run did.
+  then = configuration.as_json(configuration.saved(workdir))
+  here, there = (trees.flat(it) for it in (configuration.as_json(config), then))
   differ = [k for k in {**there, **here} if k != 'source' and here.get(k) != there.get(k)]
   if differ:
     shown = ', '.join(f'{k}={there.get(k)!r}, not {here.get(k)!r}' for k in differ[:3])

@@ -20,13 +20,21 @@ def squared_error(logits: jax.Array, labels: jax.Array) -> jax.Array:
   return 0.5 * jnp.sum(jnp.square(logits - jax.nn.one_hot(labels, logits.shape[-1])), axis=-1)
 
 
-LOSSES = {'cross_entropy': cross_entropy, 'squared_error': squared_error}
+def hinge(logits: jax.Array, labels: jax.Array) -> jax.Array:
+  r"""Hinge loss :math:`\max(0, 1 + \max_{c \ne y_i} z_{ic} - z_{iy_i})`, for any number of classes."""
+  is_label = jax.nn.one_hot(labels, logits.shape[-1], dtype=bool)
+  own = jnp.sum(logits, axis=-1, where=is_label)
+  other = jnp.max(logits, axis=-1, where=~is_label, initial=-jnp.inf)
+  return jnp.maximum(0.0, 1.0 + other - own)
+
+
+LOSSES = {'cross_entropy': cross_entropy, 'squared_error': squared_error, 'hinge': hinge}
 
 
 def make_losses(
   apply: Callable[[Params, jax.Array], jax.Array],
   *,
-  name: Literal['cross_entropy', 'squared_error'] = 'cross_entropy',
+  name: Literal['cross_entropy', 'squared_error', 'hinge'] = 'cross_entropy',
 ) -> Losses:
   """The losses function of a model: `(params, batch) -> [B]`, the primitive of the house.
 

@@ -100,6 +100,12 @@ def make_objective(
   for key, pair in (('weights', weights), ('later_weights', later_weights)):
     if len(pair) != 2 or min(pair) < 0:
       raise ValueError(f'{key} must be those of loss and penalty, not negative, not {pair}')
+  if penalty is None and (weights[1] != 1 or later_weights[1] != 1):
+    raise ValueError(
+      'weights and later_weights: the second is that of a penalty, and there is none'
+    )
+  if later is None and tuple(later_weights) != (1.0, 1.0):
+    raise ValueError('later_weights need later, the step from which on they hold')
   if later is not None and later < 1:
     raise ValueError(f'later must be a step from 1 on, or none, not {later}')
   if penalty == 'irm' and n_environments < 2:

@@ -78,7 +78,7 @@ class Population:
     n_shardable = 1 if self.objective.coupled else int(np.gcd(batch_size, probe.size))
     self.mesh = sharding.make_mesh(members.size, n_shardable, devices)
     self._advance: Literal['vmap', 'scan'] = (
-      fastest_advance(model, self._one_input()) if members.advance == 'auto' else members.advance
+      fastest_advance(model, one) if members.advance == 'auto' else members.advance
     )
     targets = {'labels': np.stack([task.train_labels(int(s)) for s in self.seeds])}  # [R, n]
     if task.label_noise:
@@ -264,7 +264,7 @@ def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']
   """How members advance fastest: together, but on the CPU one after another if examples are large.
 
   Images under convolutions, or sequences under attention, fill the cores with one member, and more at
-  once overflow the caches. Such networks are known by a kernel of four dimensions or more, or a norm's scale.
+  once overflow the caches. They are known by a kernel of four or more dimensions, or a norm's scale.
   Measured in `benchmarks/population.py`; LOG.md holds the figures.
   """
   params = jax.eval_shape(model.init, jax.random.key(0), example)

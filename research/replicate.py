@@ -61,12 +61,11 @@ def _run(parser: argparse.ArgumentParser, flags: argparse.Namespace, overrides: 
   root = pathlib.Path(flags.workdir or f'runs/{flags.study}/{scale}')
   ran = plan.run(asked_for, root)
   workdirs = plan.finished(whole, root)
+  of = {name: workdirs[it] for name, (_, it) in study.MEASUREMENTS.items() if it in workdirs}
   calculations |= {
-    name: functools.partial(measure, workdirs[reads])
-    for name, (measure, reads) in study.MEASUREMENTS.items()
-    if reads in workdirs
+    name: functools.partial(study.MEASUREMENTS[name][0], paths) for name, paths in of.items()
   }
-  ran |= plan.calculate(calculations, root)
+  ran |= plan.calculate(calculations, root, of)
   workdirs |= plan.calculated([*study.CALCULATIONS, *calculations], root)
   tables = plan.load(workdirs)
   command = shlex.join(['python', '-m', 'research.replicate', *_asked(flags, overrides)])
@@ -98,8 +97,8 @@ def _plans(parser, flags: argparse.Namespace, overrides: list[str], study):
   names = all_names if flags.only is None else flags.only.split(',')
   if unknown := [name for name in names if name not in all_names]:
     parser.error(f'no experiment {unknown[0]!r} in {flags.study}: {", ".join(all_names)}')
-  if not experiments and (flags.seeds or flags.config or overrides):
-    parser.error(f'{flags.study} is calculated, without runs: it takes no seeds and no config')
+  if not experiments and (flags.scale or flags.seeds or flags.config or overrides):
+    parser.error(f'{flags.study} is calculated, without runs: it takes no scale, seeds or config')
   if flags.config and (len(study.EXPERIMENTS) != 1 or (flags.scale and ':' in flags.config)):
     parser.error('--config replaces the one file of a study, with its scale after a colon')
   sources = {}

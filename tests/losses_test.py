@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.metrics import hinge_loss
 
-from research.losses import LOSSES, cross_entropy, make_losses, squared_error
+from research.losses import LOSSES, cross_entropy, hinge, make_losses, squared_error
 
 LOGITS = np.array([[1.0, -2.0, 0.5], [0.0, 0.0, 0.0], [3.0, 3.0, -1.0]], np.float32)
 LABELS = np.array([0, 2, 1])
@@ -27,7 +28,18 @@ def test_squared_error_is_half_the_squared_distance_to_the_one_hot_label():
   np.testing.assert_allclose(squared_error(LOGITS, LABELS), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize('name', LOSSES)
+def test_hinge_is_that_of_scikit_learn():
+  generator = np.random.default_rng(0)
+  margins, labels = generator.normal(size=50).astype(np.float32), np.arange(50) % 2
+  two = np.stack([np.zeros_like(margins), margins], axis=1)
+  expected = hinge_loss(2 * labels - 1, margins)
+  np.testing.assert_allclose(hinge(two, labels).mean(), expected, rtol=1e-6)
+  five = generator.normal(size=(50, 5)).astype(np.float32)
+  labels = np.arange(50) % 5
+  np.testing.assert_allclose(hinge(five, labels).mean(), hinge_loss(labels, five), rtol=1e-6)
+
+
+@pytest.mark.parametrize('name', ['cross_entropy', 'squared_error'])
 def test_the_gradient_with_respect_to_logits_is_the_residual(name):
   """p - e for the cross-entropy, z - e for the squared error: hence the half."""
   grads = jax.grad(lambda z: jnp.sum(LOSSES[name](z, LABELS)))(jnp.asarray(LOGITS))

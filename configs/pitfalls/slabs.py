@@ -2,14 +2,16 @@
 
 Three sets of data in 50 dimensions, rotated, each with one simple coordinate and 49 complex ones that
 all tell the label: `lms5`, linear and 5-slabs; `lms7`, linear and 7-slabs; `ms57`, a 5-slab and
-7-slabs. On the test set: reliance on each through training, and at the first and the last step where
-attacks and universal perturbations lie.
+7-slabs. `lms5_averaged` has other universal perturbations. And LSN, `lsn`: a linear coordinate, a
+3-slab and 48 of noise, with one hidden layer and the hinge loss, as in the paper's theorem. On the
+test set: reliance on each through training, and at the first and the last step where attacks and
+universal perturbations lie.
 
 :smoke  2 networks, 6 steps. For tests.
 :cpu    n = 100,000, 5 MLPs 50-100-100-2 that start as PyTorch's do, SGD at 0.1 with batches of 256,
         5,000 steps, and 15,000 for `ms57`, which takes 7,000 and more to get started.
         Attacks in the paper's budgets: l2, half of the range of the rotated inputs, about 3;
-        universal 1.0, for `ms57` 0.5. The three runs take CPUTIME.
+        universal 1.0, for `ms57` 0.5. The five runs take CPUTIME.
 :full   10 networks. Not run yet.
 """
 
@@ -48,14 +50,22 @@ def get_config(scale: str = 'cpu') -> ConfigDict:
 
 
 def sweep(scale: str = 'cpu'):
+  lms5 = {'task.features': ('linear', 'slab5'), 'task.counts': (1, 49)}
   slow = {} if scale == 'smoke' else {'training.total_steps': 15_000}
   return {
-    'lms5': {'task.features': ('linear', 'slab5'), 'task.counts': (1, 49)},
+    'lms5': lms5,
     'lms7': {'task.features': ('linear', 'slab7'), 'task.counts': (1, 49)},
     'ms57': {
       'task.features': ('slab5', 'slab7'),
       'task.counts': (1, 49),
       'instruments.universal.radius': 0.5,
       **slow,
+    },
+    'lms5_averaged': {**lms5, 'instruments.universal.method': 'averaged'},
+    'lsn': {
+      'task.features': ('linear', 'slab3', 'noise'),
+      'task.counts': (1, 1, 48),
+      'model.widths': (8,) if scale == 'smoke' else (100,),
+      'loss.name': 'hinge',
     },
   }

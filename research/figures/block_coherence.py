@@ -13,8 +13,9 @@ def figure(coherence: pd.DataFrame) -> style.Figure:
   """For each pair of features, m-coherence of their blocks, and under it which of them is relied on.
 
   Blue: the simpler feature, orange the other. Above: geometric means over members of m-coherence, with
-  1, the value of orthogonal gradients, dashed. Below: AUC as such (black) and with the feature of the
-  colour randomized; one that is relied on comes down. Bands are 95 % confidence intervals.
+  1, the value of orthogonal gradients, dashed. Below: AUC as such (black, dashed) and with the
+  feature of the colour randomized; one that is relied on comes down. Bands are 95 % confidence
+  intervals.
 
   Args:
     coherence: from `tables.load_runs`, with the instruments `block_coherence` and `reliance`.
@@ -38,9 +39,9 @@ def figure(coherence: pd.DataFrame) -> style.Figure:
       below.set_xlabel('step')
     panels[0, 0].set_ylabel('m-coherence')
     panels[1, 0].set_ylabel('AUC without')
-    names = {'simpler': arms.BLUE, 'other': arms.ORANGE}
+    names = {'simpler feature': arms.BLUE, 'other feature': arms.ORANGE}
     handles = [Line2D([], [], color=color, label=name) for name, color in names.items()]
-    panels[1, 0].legend(handles=handles, loc='upper left', fontsize=5.5)
+    figure.legend(handles=handles, loc='outside upper right', ncols=2)
     figure.align_ylabels()
   return figure
 
@@ -67,7 +68,7 @@ def _draw_reliance(axes: Axes, own: pd.DataFrame, blocks: list[str]) -> None:
   run = own['run'].iloc[0]
   axes.set_ylim(0.35, 1.05)
   axes.axhline(0.5, color='0.35', linestyle='--', linewidth=0.7, zorder=1)
-  arms.draw(axes, own, reliance.STANDARD, {run: arms.BLACK})
+  reliance.draw_standard(axes, own)
   for block, color in zip(blocks, (arms.BLUE, arms.ORANGE), strict=False):
     arms.draw(axes, own, f'{reliance.PREFIX}{block}/auc', {run: color})
   curves.step_axis(axes, int(own['step'].max()), n_ticks=3)

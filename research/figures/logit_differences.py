@@ -45,7 +45,7 @@ def figure(table: pd.DataFrame) -> style.Figure:
       axes.tick_params(labelleft=False)
     for axes in panels[-1]:
       axes.set_xlabel('logit difference (nats)')
-    _legend(panels.flat[0])
+    _legend(figure)
   return figure
 
 
@@ -64,12 +64,12 @@ def _draw(axes: Axes, end: pd.DataFrame) -> None:
       axes.plot([q25, q75], [y, y], color=color, linewidth=3, solid_capstyle='butt')
       axes.plot([median], [y], 'o', color='white', markeredgecolor=color, markersize=3)
   axes.set_yticks([*places.values()], [*places])
-  axes.set_ylim(-0.5, 2.9)
+  axes.set_ylim(-0.5, 2.5)
 
 
-def _legend(axes: Axes) -> None:
+def _legend(figure: style.Figure) -> None:
   handles = [
     Line2D([], [], color=color, linewidth=3, label=f'class {label}')
     for label, color in COLORS.items()
   ]
-  axes.legend(handles=handles, loc='upper left', ncols=2, fontsize=5.5)
+  figure.legend(handles=handles, loc='outside upper right', ncols=2)

@@ -18,9 +18,9 @@ COLUMNS = 4
 def figure(table: pd.DataFrame) -> style.Figure:
   """A panel for each run: AUC as such, with the simple feature randomized, and with the complex one.
 
-  Black: nothing is randomized. Blue: the simple feature is; orange: the complex one is. A feature is
-  relied on where randomizing it brings the line down, to 0.5 (dashed) if on nothing else. Lines are
-  means over members, bands their 95 % confidence intervals.
+  Black, dashed: nothing is randomized. Blue: the simple feature is; orange: the complex one. A
+  feature is relied on where randomizing it brings the line down, to 0.5 (thin) if on nothing else.
+  Lines are means over members, bands their 95 % confidence intervals.
 
   Args:
     table: from `tables.load_runs`, with the instrument `reliance` on tasks of two classes.
@@ -44,7 +44,7 @@ def figure(table: pd.DataFrame) -> style.Figure:
       axes.set_xlabel('step')
     for axes in panels[:, 0]:
       axes.set_ylabel('AUC')
-    _legend(panels.flat[0])
+    _legend(figure)
   return figure
 
 
@@ -56,17 +56,24 @@ def blocks_of(own: pd.DataFrame) -> list[str]:
   return sorted(found, key=lambda name: (*ORDER, name).index(name))
 
 
+def draw_standard(axes: Axes, own: pd.DataFrame) -> None:
+  """The AUC with nothing randomized, drawn above the line of a feature that does not matter."""
+  for line in arms.draw(axes, own, STANDARD, {own['run'].iloc[0]: arms.BLACK}, '--').values():
+    line.set(linewidth=1, zorder=4)
+
+
 def _draw(axes: Axes, own: pd.DataFrame) -> None:
   axes.set_ylim(0.35, 1.05)
   axes.axhline(0.5, color='0.35', linestyle='--', linewidth=0.7, zorder=1)
   run = own['run'].iloc[0]
-  arms.draw(axes, own, STANDARD, {run: arms.BLACK})
+  draw_standard(axes, own)
   for block, color in zip(blocks_of(own), (arms.BLUE, arms.ORANGE), strict=False):
     arms.draw(axes, own, f'{PREFIX}{block}/auc', {run: color})
   curves.step_axis(axes, int(own['step'].max()), n_ticks=3)
 
 
-def _legend(axes: Axes) -> None:
-  names = {'as is': arms.BLACK, 'simple randomized': arms.BLUE, 'complex randomized': arms.ORANGE}
-  handles = [Line2D([], [], color=color, label=name) for name, color in names.items()]
-  axes.legend(handles=handles, loc='upper left', fontsize=5.5)
+def _legend(figure: style.Figure) -> None:
+  names = {'simple randomized': arms.BLUE, 'complex randomized': arms.ORANGE}
+  handles = [Line2D([], [], color=arms.BLACK, linestyle='--', linewidth=1, label='as is')]
+  handles += [Line2D([], [], color=color, label=name) for name, color in names.items()]
+  figure.legend(handles=handles, loc='outside upper right', ncols=3)

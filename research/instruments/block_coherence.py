@@ -9,10 +9,11 @@ from research.gradients.chunks import even, sum_over_chunks
 from research.instruments.instrument import Instrument, Network
 from research.types import Batch, Metrics, Params
 
+FIRST = 'Dense_0'
 CHUNK = 512  # examples whose gradients with respect to the first bias are held at a time
 
 
-def block_coherence(*, layer: str = 'Dense_0') -> Instrument:
+def block_coherence() -> Instrument:
   r"""Coherence of the first layer's gradient, feature by feature, for a dense first layer.
 
   With inputs :math:`x = u Q` (u in the coordinates of the features, Q orthogonal), the first layer
@@ -40,12 +41,9 @@ def block_coherence(*, layer: str = 'Dense_0') -> Instrument:
 
   Cost: three quarters of a gradient. Memory: that of 512 examples, and a kernel.
 
-  Args:
-    layer: the first layer, dense, with a bias.
-
   Raises:
-    ValueError: while tracing: the task has no feature blocks, or the layer is none of the network's,
-      or not a dense first layer with a bias.
+    ValueError: while tracing: the task has no feature blocks, or the network no dense first layer,
+      'Dense_0', with a bias.
 
   References: ours; coherence is that of `Chatterjee & Zielinski (2022)
     <https://arxiv.org/abs/2203.10036>`_.
@@ -59,15 +57,15 @@ def block_coherence(*, layer: str = 'Dense_0') -> Instrument:
         'instruments.block_coherence needs a task with feature blocks, such as slabs'
       )
     leaves = trees.named_leaves(params)
-    kernel, bias = leaves.get(f'{layer}/kernel'), leaves.get(f'{layer}/bias')
+    kernel, bias = leaves.get(f'{FIRST}/kernel'), leaves.get(f'{FIRST}/bias')
     if kernel is None or bias is None or kernel.shape != (inputs[0].size, bias.size):
       raise ValueError(
-        f'layer must be a dense first layer with a bias, on {inputs[0].size} inputs; of'
-        f' {", ".join(leaves)}, {layer!r} names none'
+        f'instruments.block_coherence needs a network whose first layer, {FIRST}, is dense, with a'
+        f' bias, on {inputs[0].size} inputs; its parameters are {", ".join(leaves)}'
       )
 
     def sums(examples):
-      delta = _bias_gradients(network, params, examples, layer)  # [c, h]
+      delta = _bias_gradients(network, params, examples)  # [c, h]
       squares = jnp.sum(jnp.square(delta), axis=1)  # [c]
       u = blocks.unrotated(examples['inputs']).reshape(len(delta), -1)
       total = jnp.matmul(u.T, delta, precision=lax.Precision.HIGHEST)  # [d, h]
@@ -97,12 +95,12 @@ def block_coherence(*, layer: str = 'Dense_0') -> Instrument:
   return Instrument(measure=measure, price=0.75)
 
 
-def _bias_gradients(network: Network, params: Params, examples: Batch, layer: str) -> jax.Array:
-  """The gradients of the examples' losses with respect to a bias, [c, h]."""
+def _bias_gradients(network: Network, params: Params, examples: Batch) -> jax.Array:
+  """The gradients of the examples' losses with respect to the first bias, [c, h]."""
 
   def loss(bias, example):
-    moved = trees.with_leaf(params, f'{layer}/bias', bias)
+    moved = trees.with_leaf(params, f'{FIRST}/bias', bias)
     return network.losses(moved, jax.tree.map(lambda x: x[None], example))[0]
 
-  bias = trees.named_leaves(params)[f'{layer}/bias']
+  bias = trees.named_leaves(params)[f'{FIRST}/bias']
   return jax.vmap(jax.grad(loss), (None, 0))(bias, examples)

@@ -79,7 +79,7 @@ def area_under_curve(scores: jax.Array, labels: jax.Array) -> jax.Array:
   n_1 = jnp.sum(positive)
   # Relative to the mean rank, so that sums of float32 stay small.
   excess = jnp.sum(jnp.where(positive, ranks - (m - 1) / 2, 0.0))
-  auc = 0.5 + excess / (n_1 * (m - n_1))
+  auc = 0.5 + excess / n_1 / (m - n_1)  # the product of both would overflow
   return jnp.where(jnp.isnan(scores).any() | (n_1 == 0) | (n_1 == m), jnp.nan, auc)
 
 

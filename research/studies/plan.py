@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pathlib
 import time
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -90,8 +91,20 @@ def run(plan: Plan, root: pathlib.Path) -> bool:
   return ran
 
 
-def calculate(calculations: Mapping[str, Callable[[], pd.DataFrame]], root: pathlib.Path) -> bool:
+def calculate(
+  calculations: Mapping[str, Callable[[], pd.DataFrame]],
+  root: pathlib.Path,
+  of: Mapping[str, Sequence[pathlib.Path]] = types.MappingProxyType({}),
+) -> bool:
   """Makes the tables that are missing, in `root/calculations/<name>`, as `run` does runs.
+
+  A table that is done stays as it is, also when the code has changed; but it is made again if the runs
+  that it was made of have been.
+
+  Args:
+    calculations: what makes each table.
+    root: the study's folder.
+    of: the run directories that a table is made of, if any.
 
   Returns:
     Whether there was anything to do.
@@ -99,19 +112,22 @@ def calculate(calculations: Mapping[str, Callable[[], pd.DataFrame]], root: path
   Raises:
     WorkdirLocked, OSError: the directory cannot be used.
   """
-  missing = {
-    name: it for name, it in calculations.items() if not is_done(_of_calculation(root, name))
-  }
-  for name, calculation in missing.items():
+  ran = False
+  for name, calculation in calculations.items():
     workdir, started = _of_calculation(root, name), time.perf_counter()
+    sources = {str(path): [a['started'] for a in attempts(path)] for path in of.get(name, ())}
+    if is_done(workdir) and read_json(workdir / 'DONE')['of'] == sources:
+      continue
     print(f'calculating {name}', flush=True)
     with workdirs.open_workdir(workdir):
+      (workdir / 'environment.json').unlink(missing_ok=True)
       workdirs.write_environment(workdir)
       rows = calculation().to_dict('records')
       workdirs.replace_file(workdir / TABLE, json.dumps(rows, default=_plain))
       workdirs.note_seconds(workdir, time.perf_counter() - started)
-      workdirs.mark_done(workdir, {'rows': len(rows)})
-  return bool(missing)
+      workdirs.mark_done(workdir, {'rows': len(rows), 'of': sources})
+    ran = True
+  return ran
 
 
 def calculated(names: Iterable[str], root: pathlib.Path) -> dict[str, list[pathlib.Path]]:

@@ -67,6 +67,11 @@ def make(
   selected = select(
     sizes, n_train=n_train, n_test=n_test, train_split=train_split, test_split=test_split
   )
+  (train, of_train), (test, of_test) = selected['train'], selected['test']
+  if train == test and {*of_train} & {*of_test}:
+    raise ValueError(
+      f'test_split must share no example with {train_split}, which is trained on, not {test_split!r}'
+    )
   train_flips, peak, splits = np.array(color_flips), 255, {}
   for which, (split, rows) in selected.items():
     generator = named_generator(data_seed, f'colored_mnist_{which}')

@@ -27,8 +27,8 @@ def setting(q=None, m=37, scale=1.0):
   return Network(scaled, model.apply, Blocks(MASKS, q)), params, batch
 
 
-def measured(network, params, batch, **kwargs):
-  measure = block_coherence(**kwargs).measure
+def measured(network, params, batch):
+  measure = block_coherence().measure
   return jax.device_get(jax.jit(lambda p, b: measure(network, p, b))(params, batch))
 
 
@@ -108,7 +108,7 @@ def test_neither_scale_nor_order_nor_chunks_matter(monkeypatch):
 
 def test_refuses_what_it_cannot_take_apart():
   network, params, batch = setting()
-  with pytest.raises(ValueError, match='layer must be a dense first layer'):
-    measured(network, params, batch, layer='Dense_1')
+  with pytest.raises(ValueError, match='needs a network whose first layer, Dense_0, is dense'):
+    measured(network, {'Dense_1': params['Dense_1']}, batch)
   with pytest.raises(ValueError, match='needs a task with feature blocks'):
     measured(network._replace(blocks=None), params, batch)

@@ -74,8 +74,8 @@ def test_auc_is_that_of_scikit_learn(rows):
 
 
 def test_auc_of_many_scores_is_exact_enough():
-  scores = np.random.default_rng(0).normal(size=20_000).astype(np.float32)
-  labels = (np.arange(20_000) % 2).astype(np.int32)
+  scores = np.random.default_rng(0).normal(size=200_000).astype(np.float32)
+  labels = (np.arange(200_000) % 2).astype(np.int32)
   auc = area_under_curve(jnp.asarray(scores), jnp.asarray(labels))
   assert float(auc) == pytest.approx(roc_auc_score(labels, scores), abs=1e-6)
   grown = area_under_curve(jnp.exp(jnp.asarray(scores)), jnp.asarray(labels))

@@ -119,7 +119,9 @@ def early(lost):
 
 FALSE = {
   toy.strong_feature_starves_the_weak: {'toy': TOY.assign(**{'ridge/z2': TOY['decoupled/z2']})},
-  toy.decoupling_frees_the_weak: {'toy': TOY.assign(**{'decoupled/z2': TOY['ridge/z2']})},
+  toy.decoupling_frees_the_weak: {
+    'toy': TOY.assign(**{'decoupled/z2_by_descent': TOY['ridge/z2']})
+  },
   interventions.line_suffices_where_it_can: {'margins': margin_runs(separable=0.05)},
   interventions.curve_is_learned_where_it_must_be: {'margins': margin_runs(overlapping=0.0)},
   features.weak_feature_starves: {'responses': response_runs('response', separable=2.5)},

@@ -80,7 +80,7 @@ INTERVENTIONS = {
   run: reliance('linear', 'slab5')
   for run in (
     *('none', 'ensemble', 'adversarial', 'spectral_decoupling', 'weight_decay', 'dropout'),
-    *('low_rate', 'high_rate'),
+    *('strong_decoupling', 'low_rate', 'high_rate'),
   )
 } | {'without_linear': reliance('slab5', 'noise')}
 OF_DOMINOES = reliance('top', 'bottom') | {'test/accuracy': 0.998}
@@ -177,7 +177,7 @@ FALSE = {
   ),
   interventions.ensembles_do_not_help: helped('ensemble'),
   interventions.adversarial_training_does_not_help: helped('adversarial'),
-  interventions.spectral_decoupling_does_not_help: helped('spectral_decoupling'),
+  interventions.spectral_decoupling_does_not_help: helped('strong_decoupling'),
   interventions.weight_decay_does_not_help: helped('weight_decay'),
   interventions.dropout_does_not_help: helped('dropout'),
   interventions.learning_rates_do_not_help: helped('high_rate'),

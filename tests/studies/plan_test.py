@@ -141,3 +141,16 @@ def test_a_calculation_that_failed_is_made_again(tmp_path):
     plan.calculate({'it': broken}, tmp_path)
   assert plan.calculated(['it'], tmp_path) == {}
   assert plan.calculate({'it': lambda: pd.DataFrame({'x': [1]})}, tmp_path)
+
+
+def test_a_table_of_runs_is_made_again_when_the_runs_are(config, tmp_path):
+  it, made = planned(config, 'smoke', first=plan.Experiment(config=config)), []
+  plan.run(it, tmp_path)
+  of = {'table': plan.finished(it, tmp_path)['first']}
+  table = {'table': lambda: pd.DataFrame({'x': [made.append(1)]})}
+  assert plan.calculate(table, tmp_path, of)
+  assert not plan.calculate(table, tmp_path, of)
+  environment = of['table'][0] / 'environment.json'
+  environment.write_text(environment.read_text().replace('"started": "2', '"started": "1'))
+  assert plan.calculate(table, tmp_path, of)
+  assert len(made) == 2

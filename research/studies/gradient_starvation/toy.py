@@ -7,13 +7,14 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from scipy import optimize
 
 from research.studies.claim import Verdict
 from research.theory import starvation
 
 STRENGTHS = (2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0)
 PENALTIES = {'ridge': 'parameters penalised', 'decoupled': 'outputs penalised'}
-EXACT = 1e-6
+EXACT = 1e-4
 
 
 def responses() -> pd.DataFrame:
@@ -25,13 +26,15 @@ def responses() -> pd.DataFrame:
   rows = []
   for strength in STRENGTHS:
     found = starvation.toy(strength)
+    features = found.features
     matrix = starvation.starvation_matrix(
-      found.features.strengths, found.features.basis, starvation.TOY_PENALTY
+      features.strengths, features.basis, starvation.TOY_PENALTY
     )
     row = {'strength': strength, 'starves': float(matrix[0, 1])}
     for penalty in PENALTIES:
       response = getattr(found, penalty).response
       row |= {f'{penalty}/z1': float(response[0]), f'{penalty}/z2': float(response[1])}
+    row['decoupled/z2_by_descent'] = float(_descended(features)[1])
     rows.append(row)
   return pd.DataFrame(rows)
 
@@ -53,11 +56,24 @@ def strong_feature_starves_the_weak(table: pd.DataFrame) -> Verdict:
 
 def decoupling_frees_the_weak(table: pd.DataFrame) -> Verdict:
   """Under spectral decoupling, in the same toy, the response z2 does not depend on the strength of the
-  first feature (the largest relative difference among strengths 2 to 6)."""
-  z2 = table['decoupled/z2'].to_numpy()
+  first feature (the largest relative difference among strengths 2 to 6, where parameters go downhill
+  to; by theory none, to which they come within 1e-4)."""
+  z2 = table['decoupled/z2_by_descent'].to_numpy()
   spread = float((z2.max() - z2.min()) / np.abs(z2).mean())
   above = bool((z2 > table['ridge/z2']).all())
   note = (
     f'z2 is {z2.mean():.4f}; {"above" if above else "not above"} that of ridge at every strength'
   )
   return Verdict(holds=spread < EXACT, ours=spread, n=1, note=note)
+
+
+def _descended(features: starvation.Features) -> np.ndarray:
+  """The responses [2] at the minimum of the decoupled loss over parameters, which knows strengths."""
+  phi = features.basis * features.strengths[None]  # Y Phi V
+
+  def loss(w):
+    margins = phi @ w
+    return np.logaddexp(0, -margins).sum() + starvation.TOY_DECOUPLING / 2 * margins @ margins
+
+  found = optimize.minimize(loss, np.zeros(2), method='BFGS', options={'gtol': 1e-10})
+  return features.strengths * found.x

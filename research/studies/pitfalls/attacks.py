@@ -14,6 +14,12 @@ def lms5_attacks_are_the_papers(slabs: pd.DataFrame) -> Verdict:
   return numbers.agree(slabs, numbers.LMS5_ATTACKS)
 
 
+def averaged_steps_fool_it_too(slabs: pd.DataFrame) -> Verdict:
+  """On LMS-5, the universal perturbation by averaged steps, of length 1, leaves an accuracy of 0.007
+  as the one by SVD does: within 0.02."""
+  return numbers.agree(slabs, numbers.LMS5_AVERAGED)
+
+
 def ms57_attacks_are_the_papers(slabs: pd.DataFrame) -> Verdict:
   """On MS-(5,7), likewise: no accuracy and a share of 0.991, each within 0.02; one universal
   perturbation of length 0.5 leaves 0.066, within 0.05 (the least)."""

@@ -1,5 +1,7 @@
 """MNIST above CIFAR or Fashion-MNIST: which half is relied on, and what does not change it."""
 
+import dataclasses
+
 import pandas as pd
 
 from research.studies.claim import Verdict, exceeds, falls_below, weakest
@@ -12,15 +14,20 @@ WITHOUT_DIGIT = 'reliance/random/top/auc'
 def mnist_cifar_relies_on_mnist(dominoes: pd.DataFrame) -> Verdict:
   """With MNIST above CIFAR, AUC is 1 as such, at chance once the digits are exchanged, and 1 once
   the objects are; accuracy is 0.998: the paper's numbers (ResNet-50; ours is a small CNN), AUCs
-  within 0.06, three standard errors of our 700 test images, the accuracy within 0.02 (the
+  within 0.07, three standard errors of our 700 test images, the accuracy within 0.02 (the
   least)."""
   return numbers.agree(dominoes, numbers.DOMINOES)
 
 
 def mnist_fashion_relies_on_mnist(dominoes: pd.DataFrame) -> Verdict:
   """With MNIST above Fashion-MNIST, T-shirts and pullovers, likewise: AUC below 0.6 once the digits
-  are exchanged, chance being 0.5."""
-  return falls_below(at_the_end(dominoes, 'fashion', WITHOUT_DIGIT), 0.6)
+  are exchanged, chance being 0.5, and above 0.93 once the garments are (the former)."""
+  without_garment = at_the_end(dominoes, 'fashion', 'reliance/only/top/auc')
+  verdict = falls_below(at_the_end(dominoes, 'fashion', WITHOUT_DIGIT), 0.6)
+  kept = exceeds(without_garment, 0.93)
+  if kept.holds:
+    return dataclasses.replace(verdict, note=f'{verdict.note}; {kept.ours:.3f} without garments')
+  return kept
 
 
 def other_half_can_be_learned(dominoes: pd.DataFrame) -> Verdict:
@@ -36,11 +43,11 @@ def other_half_can_be_learned(dominoes: pd.DataFrame) -> Verdict:
 
 def ensembles_of_cnns_do_not_help(dominoes: pd.DataFrame) -> Verdict:
   """The mean of three networks relies on MNIST as one does: the paper's three AUCs, the second
-  0.502, each within 0.06 (the second)."""
+  0.502, each within 0.07 (the second)."""
   return numbers.agree(dominoes, numbers.DOMINOES_ENSEMBLE)
 
 
 def adversarially_trained_cnns_rely_on_mnist(dominoes: pd.DataFrame) -> Verdict:
   """Adversarial training (linf 0.3, as in the paper) leaves it so: the paper's three AUCs, the
-  second 0.508, each within 0.06 (the second)."""
+  second 0.508, each within 0.07; and its accuracy under attack is 0.99, within 0.02 (the least)."""
   return numbers.agree(dominoes, numbers.DOMINOES_ADVERSARIAL)

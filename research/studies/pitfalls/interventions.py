@@ -1,8 +1,11 @@
 """What was tried to make networks use the complex features of LMS-5 as well.
 
 'Does not help' is: with the linear coordinate randomized, the AUC at the end stays below 0.55, chance
-being 0.5.
+being 0.5. Of networks that have learned nothing, whose AUC as such is not above 0.9, it cannot be said.
+The data are a small LMS-5, of 20 dimensions and 20,000 examples.
 """
+
+import dataclasses
 
 import pandas as pd
 
@@ -10,13 +13,13 @@ from research.studies.claim import Verdict, exceeds, falls_below, weakest
 from research.studies.pitfalls import numbers
 from research.studies.pitfalls.numbers import at_the_end
 
-HELPED = 0.55
+HELPED, LEARNED = 0.55, 0.9
 WITHOUT_LINEAR = 'reliance/random/linear/auc'
 
 
 def ensembles_do_not_help(interventions: pd.DataFrame) -> Verdict:
   """The mean of three networks relies on the linear coordinate as one does: the paper's three AUCs,
-  the second 0.507, each within 0.03 (the second)."""
+  of 50 dimensions, the second 0.507, each within 0.03 (the second)."""
   return numbers.agree(interventions, numbers.ENSEMBLE)
 
 
@@ -27,9 +30,10 @@ def adversarial_training_does_not_help(interventions: pd.DataFrame) -> Verdict:
 
 
 def spectral_decoupling_does_not_help(interventions: pd.DataFrame) -> Verdict:
-  """Spectral decoupling, proposed against gradient starvation, does not help (AUC without the
-  linear coordinate)."""
-  return _does_not_help(interventions, 'spectral_decoupling')
+  """Spectral decoupling, proposed against gradient starvation, does not help, nor does ten times as
+  much of it (AUC without the linear coordinate, the larger)."""
+  runs = ('spectral_decoupling', 'strong_decoupling')
+  return weakest([_does_not_help(interventions, run) for run in runs], highest=True)
 
 
 def weight_decay_does_not_help(interventions: pd.DataFrame) -> Verdict:
@@ -63,6 +67,10 @@ def complex_features_can_be_learned(interventions: pd.DataFrame) -> Verdict:
 
 
 def _does_not_help(table: pd.DataFrame, run: str) -> Verdict:
-  standard = at_the_end(table, run, 'reliance/standard/auc').mean()
-  note = f'{run}, standard AUC {standard:.3f}'
-  return falls_below(at_the_end(table, run, WITHOUT_LINEAR), HELPED, note=note)
+  standard = at_the_end(table, run, 'reliance/standard/auc')
+  note = f'{run}, standard AUC {standard.mean():.3f}'
+  verdict = falls_below(at_the_end(table, run, WITHOUT_LINEAR), HELPED, note=note)
+  if verdict.holds and not (standard > LEARNED).all():
+    note = f'{verdict.note}; some networks have learned nothing'
+    return dataclasses.replace(verdict, holds=None, note=note)
+  return verdict

@@ -17,7 +17,7 @@ import pandas as pd
 from research.studies.claim import Verdict, weakest, within
 from research.summaries import last
 
-AUC, OF_SYNTHETIC, OF_IMAGES = 'auc', 0.02, 0.06
+AUC, OF_SYNTHETIC, OF_IMAGES = 'auc', 0.02, 0.07
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,9 @@ DOMINOES_ENSEMBLE = _randomization('dominoes', 'cifar_ensemble', HALVES, 0.502, 
 DOMINOES_ADVERSARIAL = _randomization(
   'dominoes', 'cifar_adversarial', HALVES, 0.508, tolerance=OF_IMAGES
 )
+DOMINOES_ADVERSARIAL['accuracy under attack'] = Row(
+  experiment='dominoes', run='cifar_adversarial', metric='adversarial/accuracy', paper=0.99
+)
 
 
 def _attacks(
@@ -119,6 +122,11 @@ def _attacks(
   }
 
 
+LMS5_AVERAGED = {
+  'universal accuracy, averaged steps': Row(
+    experiment='slabs', run='lms5_averaged', metric='universal/accuracy', paper=0.0066
+  )
+}
 LMS5_ATTACKS = _attacks('lms5', 'linear', 0.997, 0.0066, 0.02)
 MS57_ATTACKS = _attacks('ms57', 'slab5', 0.991, 0.0656, 0.05)
 
@@ -128,10 +136,10 @@ TABLES: Mapping[str, Mapping[str, Row]] = {
   'noisy LMS-7, accuracy': NOISY,
   'MS-7, accuracy': MS7,
   'MNIST-CIFAR, AUC': DOMINOES,
-  'LMS-5, ensemble of 3, AUC': ENSEMBLE,
+  'LMS-5 (ours of 20 dimensions), ensemble of 3, AUC': ENSEMBLE,
   'MNIST-CIFAR, ensemble of 3, AUC': DOMINOES_ENSEMBLE,
   'MNIST-CIFAR, adversarially trained, AUC': DOMINOES_ADVERSARIAL,
-  'LMS-5, attacks': LMS5_ATTACKS,
+  'LMS-5, attacks': LMS5_ATTACKS | LMS5_AVERAGED,
   'MS-(5,7), attacks': MS57_ATTACKS,
 }
 
