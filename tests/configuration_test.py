@@ -91,7 +91,7 @@ def test_every_config_resolves_to_what_the_functions_take(file):
     config = load(f'{file}:{scale}')
     total_steps = configuration.call(Training, config, 'training').total_steps
     configuration.call(make_optimizer, config, 'optimizer', total_steps)
-    configuration.call(make_model, config, 'model', 10)
+    configuration.call(make_model, config, 'model', 2 if config.model.single_logit else 10)
     panel = configuration.mount_instruments(config, total_steps)
     assert list(panel) == list(config.instruments)
     assert all(isinstance(it, Mounted) for it in panel.values())

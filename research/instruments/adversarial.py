@@ -13,7 +13,7 @@ from research.types import Batch, Losses, Metrics, Params
 def adversarial(
   *,
   norm: Literal['linf', 'l2'] = 'l2',
-  radius: float,
+  radius: float = 0.5,
   step_size: float | None = None,
   iterations: int = 20,
   bounds: tuple[float, ...] = (),

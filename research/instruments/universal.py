@@ -15,7 +15,7 @@ from research.types import Batch, Metrics, Params
 def universal(
   *,
   method: Literal['svd', 'averaged'] = 'svd',
-  radius: float,
+  radius: float = 1.0,
   step_size: float | None = None,
   iterations: int = 20,
 ) -> Instrument:

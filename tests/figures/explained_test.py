@@ -4,7 +4,12 @@ import pytest
 from research.figures import arms, explained
 
 RUNS = ('mnist', 'cifar10')
-MAIN = [explained.LABELS, f'{explained.BY}linear', explained.BEYOND, explained.NULL]
+MAIN = [
+  'simplicity/information_labels',
+  'simplicity/performance_correlation/linear',
+  'simplicity/information_beyond/linear',
+  'simplicity/information_beyond_null/linear',
+]
 OTHERS = [f'{explained.BY}{name}' for name in explained.OTHERS]
 
 

@@ -70,6 +70,8 @@ SLABS = {
   'lms5': reliance('linear', 'slab5') | logits('linear') | attacked('linear', 0.997, 0.007),
   'lms7': reliance('linear', 'slab7') | logits('linear') | attacked('linear', 0.997, 0.007),
   'ms57': reliance('slab5', 'slab7', start=4) | logits('slab5') | attacked('slab5', 0.99, 0.06),
+  'lms5_averaged': attacked('linear', 0.997, 0.007),
+  'lsn': reliance('linear', 'slab3'),
 }
 OF_NOISY = reliance('noisy_linear', 'slab7', metric='accuracy', full=0.949)
 GENERALIZATION = {
@@ -87,6 +89,7 @@ OF_DOMINOES = reliance('top', 'bottom') | {'test/accuracy': 0.998}
 DOMINOES = {
   run: OF_DOMINOES for run in ('cifar', 'fashion', 'cifar_ensemble', 'cifar_adversarial')
 } | {run: reliance('bottom', 'top') for run in ('cifar_randomized', 'fashion_randomized')}
+DOMINOES['cifar_adversarial'] = OF_DOMINOES | {'adversarial/accuracy': 0.985}
 ALPHA = 'block_coherence/alpha_unbiased'
 COHERENCE = {
   run: reliance(simple, other)
@@ -142,7 +145,7 @@ FALSE = {
     'slabs', SLABS, lms7={'reliance/only/linear/class1/q95': 30.0}
   ),
   slabs.logits_are_shuffled_with_the_simple_feature: without(
-    'slabs', SLABS, ms57={'reliance/random/slab5/class1/q50': 5.0}
+    'slabs', SLABS, ms57={'reliance/random/slab5/class1/q25': 10.0}
   ),
   slabs.complex_features_are_never_used: without(
     'slabs', SLABS, lms5={'reliance/random/linear/auc': [0.5, 0.5, 0.7, 0.5, 0.5]}
@@ -159,6 +162,12 @@ FALSE = {
   ),
   attacks.one_perturbation_fools_the_network: without(
     'slabs', SLABS, lms7={'universal/accuracy': 0.4}
+  ),
+  attacks.averaged_steps_fool_it_too: without(
+    'slabs', SLABS, lms5_averaged={'universal/accuracy': 0.2}
+  ),
+  slabs.lsn_relies_on_the_linear_feature: without(
+    'slabs', SLABS, lsn={'reliance/random/linear/auc': 0.7}
   ),
   generalization.noisy_linear_feature_limits_accuracy: without(
     'generalization', GENERALIZATION, **{'300x2': {'train/accuracy': 0.95}}
@@ -276,6 +285,27 @@ def test_a_network_that_learned_nothing_is_no_network_that_learned_late():
   verdict = slabs.simpler_features_are_learned_sooner(runs(arms))
   assert verdict.holds is None
   assert verdict.n == 0
+
+
+def test_adversarial_training_that_failed_says_nothing_of_what_is_relied_on():
+  arms = changed(DOMINOES, cifar_adversarial={'reliance/standard/auc': 0.55})
+  verdict = dominoes.adversarially_trained_cnns_rely_on_mnist(runs(arms))
+  assert verdict.holds is None
+  assert 'learned nothing' in verdict.note
+
+
+def test_what_is_left_is_less_what_shuffled_predictions_leave():
+  curves = known()
+  null = {f'simplicity/information_beyond_null/{name}': 0.06 for name in ('linear', 'nearest5')}
+  inflated = {
+    name: [value + 0.05 for value in curve] if '/information_beyond/' in name else curve
+    for name, curve in curves.items()
+  }
+  plain, corrected = (
+    natural._left(runs({'mnist': arm}), 'mnist', 'linear').mean()
+    for arm in (curves, inflated | null)
+  )
+  assert corrected == pytest.approx(plain, abs=0.01)
 
 
 def test_coherence_is_that_before_learning():
