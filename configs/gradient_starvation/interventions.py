@@ -3,14 +3,14 @@
 Figure 3 of Pezeshki et al. (2021). Their claim is that of all common remedies only spectral decoupling
 gives a curved boundary, with a large margin. `spectral_decoupling` penalises 0.003 times the mean
 squared output, as the authors' code does; `spectral_decoupling_half` half of that, as their
-equation with lambda = 0.003. `stopped_early` is `erm`
-when it has just learned the test set, at step 100. Dropout silences 70 % of the hidden units. Batch
-normalization, which they tried too, couples examples, and is not here.
+equation with lambda = 0.003. `stopped_early` is `erm` when it has just learned the test set, at step
+100. Dropout silences 70 % of the hidden units. Batch normalization, which they tried too, couples
+examples, and is not here.
 
 :smoke  2 networks, 10 steps; seconds. For tests.
 :cpu    5 networks 2-500-1 (`five_layers`: four hidden layers of 100, 3,000 steps), n = 300, 10,000
-        steps of full-batch SGD with momentum; `erm` and `spectral_decoupling` take 40
-        seconds of CPU time each; of 2 networks, `dropout` takes 52, the others 20 to 25.
+        steps of full-batch SGD with momentum; the ten runs took 12 minutes on 2 CPU
+        cores beside other work.
 :full   10 networks, four hidden layers of 500, and `longer`, 100,000 steps.
 """
 

@@ -7,8 +7,8 @@ on the training examples. Pairs of slab features, one simple coordinate beside m
 
 :smoke  2 networks, 6 steps. For tests.
 :cpu    20 dimensions, n = 20,000, 5 MLPs 20-100-100-2, SGD at 0.3 in batches of 256, 3,000 steps
-        (images: n = 3,000, d-100-100-2, 300 steps of 64); m = 3,000. The six runs take 3.4
-        minutes on 2 busy CPU cores.
+        (images: n = 3,000, d-100-100-2, 300 steps of 64); m = 3,000. The six runs took 5
+        minutes on 2 CPU cores beside other work.
 :full   50 dimensions, n = 100,000, m = 10,000, 10 networks, 20,000 steps. Not run yet.
 """
 

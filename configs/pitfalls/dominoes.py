@@ -8,8 +8,8 @@ the paper's attacks (linf 0.3, 7 steps of 0.12).
 :smoke  2 networks, 6 steps. For tests.
 :cpu    n = 3,000, 5 CNNs of 8 and 16 channels and 32 units that see all positions, SGD at the
         paper's 0.05, 100 steps of 64; tested on 700 images that the 20,000 of CIFAR-10 at hand
-        leave. With one network, the six runs took 2.6 minutes on 2
-        busy CPU cores. So small a CNN does not learn under these attacks: it becomes constant.
+        leave. The six runs took 15 minutes on 2 CPU cores beside other work. So small a CNN does not
+        learn under these attacks: it becomes constant.
 :full   all of CIFAR-10, 10 GroupNorm ResNets with 4 times the usual width (there is no ResNet-50),
         50 epochs. Not run yet.
 """

@@ -7,8 +7,8 @@ right: `300x2`, `300x1`, `100x2`, `100x1`, MLPs by width and hidden layers. In `
 :smoke  2 networks, 6 steps. For tests.
 :cpu    n = 40,000 as the paper's code, 5 MLPs, SGD at 0.1 with momentum 0.9 and weight decay 5e-4,
         batches of 256, 10,000 steps (64 epochs; the paper's single network had 40,000, and at 10,000
-        was where it ended within half a point); `ms7` at 0.3. With one network,
-        the five runs took 2.4 minutes on 2 busy CPU cores.
+        was where it ended within half a point); `ms7` at 0.3. The five runs
+        took 20 minutes on 2 CPU cores beside other work.
 :full   40,000 steps, all widths of the paper, 10 networks. Not run yet.
 """
 

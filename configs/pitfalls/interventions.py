@@ -8,7 +8,7 @@ what the same network makes of the 5-slabs in as many steps.
 
 :smoke  2 networks, 6 steps. For tests.
 :cpu    20 dimensions, n = 20,000, 5 MLPs 20-100-100-2, SGD at 0.3 in batches of 256, 3,000 steps. The
-        ten runs take 6 minutes on 2 busy CPU cores.
+        ten runs took 6 minutes on 2 CPU cores beside other work.
 :full   50 dimensions, n = 100,000, 20,000 steps at 0.1, 10 networks. Not run yet.
 """
 

@@ -6,8 +6,8 @@ classifier that sees the 4 x 4 lowest frequencies), through training. MNIST, Fas
 
 :smoke  2 networks, 6 steps. For tests.
 :cpu    n = 5,000, 5 MLPs d-128-128-10, SGD at 0.05 in batches of 100, 2,000 steps (40 epochs); m =
-        4,000 test images. With one network, the three runs took 2.3
-        minutes on 2 busy CPU cores, most of it for the fits of the simple classifiers.
+        4,000 test images. The three runs took 2.4 minutes
+        on 2 CPU cores beside other work, most of it for the fits of the simple classifiers.
 :full   10 CNNs of 32, 64 and 64 channels, n = 50,000, m = 10,000, 40,000 steps. Not run yet.
 """
 

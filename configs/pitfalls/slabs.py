@@ -11,8 +11,8 @@ universal perturbations lie.
 :cpu    n = 100,000, 5 MLPs 50-100-100-2 that start as PyTorch's do, SGD at 0.1 with batches of 256,
         5,000 steps, and 15,000 for `ms57`, which takes 7,000 and more to get started.
         Attacks in the paper's budgets: l2, half of the range of the rotated inputs, about 3;
-        universal 1.0, for `ms57` 0.5. With one network, `lms5`, `lms7` and `ms57` took a minute on 2
-        busy CPU cores.
+        universal 1.0, for `ms57` 0.5. The five runs took 7 minutes on 2 CPU cores
+        beside other work.
 :full   10 networks. Not run yet.
 """
 

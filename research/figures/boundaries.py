@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from research.figures import arms, style
 
 COLUMNS = 5
+NAMES = {'spectral_decoupling_half': 'half the penalty'}
 LIMIT = 6.0  # nats, of the shades
 
 
@@ -56,7 +57,7 @@ def figure(
       for label, color in ((0, arms.ORANGE), (1, arms.BLUE)):
         points = inputs[labels == label]
         axes.plot(points[:, 1], points[:, 0], '.', color=color, markersize=1.5)
-      axes.set_title(run.replace('_', ' '))
+      axes.set_title(NAMES.get(run, run.replace('_', ' ')))
       axes.set(xticks=[], yticks=[], aspect='equal')
     for axes in panels[len(logits) :]:
       axes.remove()
