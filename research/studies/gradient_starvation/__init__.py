@@ -65,9 +65,9 @@ FIGURES = {
 }
 
 MISSING = (
-  'Table 2, CelebA, is not here: its images are not at hand; nor is batch normalization in figure 3, nor'
-  ' figure 4. All networks of an arm see one draw of the data. The hyper-parameters of Colored MNIST are'
-  ' those of the authors, who chose them by the test set, whose colours mislead.'
+  'Table 2, CelebA, is not here: its images are not at hand; nor is batch normalization in figure 3,'
+  ' nor figure 4. All networks of an arm see one draw of the data. The hyper-parameters of Colored'
+  ' MNIST are those of the authors, who chose them by the test set, whose colours mislead.'
 )
 PAPER, CODE = 'Pezeshki et al. 2021', "the authors' code"
 
