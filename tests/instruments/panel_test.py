@@ -162,7 +162,7 @@ def on_devices(n, function, params, batch):
   )
 
 
-@pytest.mark.parametrize('n', [2, 8])
+@pytest.mark.parametrize('n', [2, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize('name', INSTRUMENTS)
 def test_any_number_of_devices_gives_the_same(name, n):
   network, params, batch = problem(name)
