@@ -1,11 +1,11 @@
-"""What trained networks make of new examples, if all fit the training set: the law of their test errors.
+"""Networks that all fit the training set: the law of their test errors.
 
 Hundreds of networks that differ in their seed, trained on squared errors until they fit 500 images; one
 run for each task, training-set size, width, depth, architecture, initialization and optimizer.
 
 :smoke  24 networks, 10 steps. For tests; nothing fits.
-:cpu    200 MLPs d-64-64-10 a run (100 of CIFAR-10's, 60 CNNs), PyTorch's initialization, Adam at 1e-3 in
-        batches of 50, 600 steps (CNNs: at 5e-3, 1,500); 1,000 test images (digits: 360).
+:cpu    200 MLPs d-64-64-10 a run (100 of CIFAR-10's, 60 CNNs), PyTorch's initialization, Adam
+        at 1e-3 in batches of 50, 600 steps (CNNs: 5e-3, 1,500); 1,000 test images (digits: 360).
 :full   1,000 networks a run, 10,000 test images (digits: 360). Not run yet.
 """
 
