@@ -32,7 +32,9 @@ def main() -> None:
   for script in scripts:
     if script in left_out:
       continue
+    places = [str(HERE), *filter(None, [os.environ.get('PYTHONPATH')])]  # of _finished.py
     environment = {**os.environ, 'GENLAB_RUNS': str(folder(script))}
+    environment['PYTHONPATH'] = os.pathsep.join(places)
     notebook = OUT / f'{script.stem}.ipynb'
     execute = ['jupytext', '--quiet', '--to', 'ipynb', '--set-kernel', 'python3', '--execute']
     as_html = ['nbconvert', '--log-level', 'ERROR', '--to', 'html', '--output-dir', str(OUT)]
@@ -48,7 +50,7 @@ def main() -> None:
 
 def folder(script: pathlib.Path) -> pathlib.Path:
   """`GENLAB_RUNS`, or what the notebook names."""
-  (default,) = re.findall(r"CHECKOUT / '(.+)'", script.read_text())
+  (default,) = re.findall(r"'(runs/.+)'", script.read_text())
   return pathlib.Path(os.environ.get('GENLAB_RUNS') or HERE.parent / default).resolve()
 
 

@@ -17,18 +17,16 @@
 # and leaves its figures in `$GENLAB_RUNS/figures`.
 
 # %%
-import os
 import sys
-from pathlib import Path
 
-import research
-from research.figures import coherence, layers, style
+from _finished import folder, saved
+
+from research.figures import coherence, layers
 from research.studies import card
 from research.studies import real_and_random_labels as study
 from research.tables import load_runs
 
-CHECKOUT = Path(research.__path__[0]).parent
-RUNS = Path(os.environ.get('GENLAB_RUNS', CHECKOUT / 'runs/quickstart'))
+RUNS = folder('runs/quickstart')
 
 try:
   runs = load_runs(RUNS)
@@ -36,15 +34,6 @@ except FileNotFoundError as error:
   sys.exit(f'{error}\nrun `make quickstart` first, or set GENLAB_RUNS to a folder of finished runs')
 
 print(*sorted(runs['run'].unique()), sep='\n')
-
-
-# %%
-def keep(figure: style.Figure, name: str) -> style.Figure:
-  """Saves a figure beside the runs, and returns it, so that the notebook shows it."""
-  for path in style.save(figure, RUNS / 'figures' / name):
-    print(path)
-  return figure
-
 
 # %% [markdown]
 # ## Coherence and accuracy
@@ -64,7 +53,7 @@ def keep(figure: style.Figure, name: str) -> style.Figure:
 #    is left comes from few examples.
 
 # %%
-keep(coherence.figure(runs), 'coherence')
+saved(coherence.figure(runs), RUNS / 'figures/coherence')
 
 # %% [markdown]
 # ## Layer by layer
@@ -72,7 +61,7 @@ keep(coherence.figure(runs), 'coherence')
 # The same ratio for the parameters of one layer. Is it one layer that agrees, or all?
 
 # %%
-keep(layers.figure(runs), 'coherence_layers')
+saved(layers.figure(runs), RUNS / 'figures/coherence_layers')
 
 # %% [markdown]
 # ## How much more coherent are real labels, and when?

@@ -18,65 +18,12 @@
 # prints, and leaves its figures in `$GENLAB_RUNS/figures`.
 
 # %%
-import os
-import sys
-import textwrap
-from pathlib import Path
+from _finished import Finished
 
-import research
-from research.figures import style
-from research.studies import card as cards
 from research.studies import generalization_mystery as study
-from research.tables import load_runs
-from research.workdirs import read_json
 
-CHECKOUT = Path(research.__path__[0]).parent
-RUNS = Path(os.environ.get('GENLAB_RUNS', CHECKOUT / 'runs/generalization_mystery/cpu'))
-
-tables = {}
-for name in study.EXPERIMENTS:
-  configs = sorted((RUNS / name).glob('*/config.json'))
-  unfinished = [path for path in configs if not path.with_name('DONE').exists()]
-  if configs and not unfinished:
-    tables[name] = load_runs(RUNS / name)
-  else:
-    print(f'{name}: {len(unfinished)} runs unfinished' if unfinished else f'{name}: not run')
-if not tables:
-  sys.exit(
-    f'no finished runs of this study in {RUNS}; run `python -m research.replicate'
-    ' generalization_mystery` first, or set GENLAB_RUNS to its folder'
-  )
-
-card = read_json(RUNS / 'card.json') if (RUNS / 'card.json').exists() else None
-if card is None:
-  print(f'no card in {RUNS}: `python -m research.replicate` writes it when all runs are done')
-else:
-  print(f'scale {card["scale"]}, {card["minutes"]:g} minutes of training on {card["device"]}')
-print(study.summary(tables).to_string())
-
-
-# %%
-def show(name: str) -> style.Figure | None:
-  """Saves a figure of the study beside the runs, and returns it, so that the notebook shows it."""
-  draw, experiment = study.FIGURES[name]
-  if experiment not in tables:
-    print(f'no figure: {experiment} is not here')
-    return None
-  figure = draw(tables[experiment])
-  for path in style.save(figure, RUNS / 'figures' / name):
-    print(path)
-  return figure
-
-
-def verdicts(question: str) -> None:
-  """Prints what the card says of the claims in one file of the study, where they were measured."""
-  names = [it.name for it in study.CLAIMS if it.judge.__module__.endswith(f'.{question}')]
-  for claim in card['claims'] if card else ():
-    if claim['name'] in names:
-      line = f'{cards.VERDICTS[claim["holds"]]}: {cards.plus_minus(claim)}. {claim["claim"]}'
-      line += f' The paper: {claim["paper"]}.' + (f' ({claim["note"]})' if claim['note'] else '')
-      print(textwrap.fill(line, 100, subsequent_indent='  '))
-
+finished = Finished(study, 'runs/generalization_mystery/cpu')
+print(study.summary(finished.tables).to_string())
 
 # %% [markdown]
 # ## An example that can be computed
@@ -86,7 +33,7 @@ def verdicts(question: str) -> None:
 # it, and what it learns there holds for new examples.
 
 # %%
-verdicts('exact')
+finished.verdicts('exact')
 
 # %% [markdown]
 # ## More random labels, less coherence
@@ -95,7 +42,7 @@ verdicts('exact')
 # step: while gradients agree, training and test accuracy should rise together.
 
 # %%
-show('noise')
+finished.show('noise')
 
 # %% [markdown]
 # ## Who the gradient is for
@@ -106,10 +53,10 @@ show('noise')
 # the gradient is the corrupt ones'.
 
 # %%
-show('groups')
+finished.show('groups')
 
 # %%
-verdicts('noise')
+finished.verdicts('noise')
 
 # %% [markdown]
 # ## Other data, other networks
@@ -119,12 +66,11 @@ verdicts('noise')
 # trained on below it, so that memorizing can be told from what comes before and after it.
 
 # %%
-show('labels')
+finished.show('labels')
 
 # %%
-verdicts('labels')
-if card and card['reading']:
-  print('\n' + textwrap.fill(card['reading'], 100))
+finished.verdicts('labels')
+finished.reading()
 
 # %% [markdown]
 # ## Layer by layer
@@ -135,10 +81,10 @@ if card and card['reading']:
 # take away what neighbouring pixels have in common.
 
 # %%
-show('layers')
+finished.show('layers')
 
 # %%
-verdicts('layers')
+finished.verdicts('layers')
 
 # %% [markdown]
 # ## Easy and hard examples
@@ -148,10 +94,10 @@ verdicts('layers')
 # same number of hard ones.
 
 # %%
-show('easy_and_hard')
+finished.show('easy_and_hard')
 
 # %%
-verdicts('difficulty')
+finished.verdicts('difficulty')
 
 # %% [markdown]
 # ## Taking away what few examples say
@@ -162,10 +108,10 @@ verdicts('difficulty')
 # should not.
 
 # %%
-show('averaging')
+finished.show('averaging')
 
 # %%
-verdicts('averaging')
+finished.verdicts('averaging')
 
 # %% [markdown]
 # ## A bound on the gap
@@ -175,10 +121,10 @@ verdicts('averaging')
 # is at most the bound: the constants should hold everywhere, not along one path alone.
 
 # %%
-show('bound')
+finished.show('bound')
 
 # %%
-verdicts('bound')
+finished.verdicts('bound')
 
 # %% [markdown]
 # ## Does it predict?
@@ -188,27 +134,16 @@ verdicts('bound')
 # end; better than the training loss does, which is free; and among runs of equal label noise too.
 
 # %%
-show('prediction')
+finished.show('prediction')
 
 # %%
-verdicts('prediction')
+finished.verdicts('prediction')
 
 # %% [markdown]
 # ## What replicated, and what did not
 
 # %%
-if card is not None:
-  for holds, verdict in cards.VERDICTS.items():
-    names = [claim['name'] for claim in card['claims'] if claim['holds'] is holds]
-    print(f'{verdict} ({len(names)})', *names, sep='\n  ')
-
+finished.names_by_verdict()
 
 # %%
-class Markdown(str):
-  """Text that a notebook shows as a page."""
-
-  def _repr_markdown_(self) -> str:
-    return str(self)
-
-
-Markdown('| claim' + cards.as_markdown(card).split('\n| claim', 1)[1] if card else 'no card')
+finished.all_claims()

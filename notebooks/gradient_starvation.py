@@ -13,71 +13,12 @@
 # unless it is shown. As a plain script it prints, and leaves its figures in `$GENLAB_RUNS/figures`.
 
 # %%
-import os
-import sys
-import textwrap
-from pathlib import Path
+from _finished import Finished
 
-import research
-from research.figures import style
-from research.studies import card as cards
 from research.studies import gradient_starvation as study
-from research.studies.gradient_starvation import boundaries, features
-from research.tables import load_runs
-from research.workdirs import read_json
 
-CHECKOUT = Path(research.__path__[0]).parent
-RUNS = Path(os.environ.get('GENLAB_RUNS', CHECKOUT / 'runs/gradient_starvation/cpu'))
-
-tables, runs = {}, {}
-for name in study.EXPERIMENTS:
-  configs = sorted((RUNS / name).glob('*/config.json'))
-  unfinished = [path for path in configs if not path.with_name('DONE').exists()]
-  if configs and not unfinished:
-    tables[name] = load_runs(RUNS / name)
-    runs[name] = [path.parent for path in configs]
-  else:
-    print(f'{name}: {len(unfinished)} runs unfinished' if unfinished else f'{name}: not run')
-if not tables:
-  sys.exit(
-    f'no finished runs of this study in {RUNS}; run `python -m research.replicate'
-    ' gradient_starvation` first, or set GENLAB_RUNS to its folder'
-  )
-
-card = read_json(RUNS / 'card.json') if (RUNS / 'card.json').exists() else None
-if card is None:
-  print(f'no card in {RUNS}: `python -m research.replicate` writes it when all runs are done')
-else:
-  print(f'scale {card["scale"]}, {card["minutes"]:g} minutes of training on {card["device"]}')
-print(study.summary(tables).to_string())
-
-
-# %%
-def saved(figure: style.Figure, name: str) -> style.Figure:
-  """Saves a figure beside the runs, and returns it, so that the notebook shows it."""
-  for path in style.save(figure, RUNS / 'figures' / name):
-    print(path)
-  return figure
-
-
-def show(name: str) -> style.Figure | None:
-  """A figure of the study."""
-  draw, experiment = study.FIGURES[name]
-  if experiment not in tables:
-    print(f'no figure: {experiment} is not here')
-    return None
-  return saved(draw(tables[experiment]), name)
-
-
-def verdicts(question: str) -> None:
-  """Prints what the card says of the claims in one file of the study, where they were measured."""
-  names = [it.name for it in study.CLAIMS if it.judge.__module__.endswith(f'.{question}')]
-  for claim in card['claims'] if card else ():
-    if claim['name'] in names:
-      line = f'{cards.VERDICTS[claim["holds"]]}: {cards.plus_minus(claim)}. {claim["claim"]}'
-      line += f' The paper: {claim["paper"]}.' + (f' ({claim["note"]})' if claim['note'] else '')
-      print(textwrap.fill(line, 100, subsequent_indent='  '))
-
+finished = Finished(study, 'runs/gradient_starvation/cpu')
+print(study.summary(finished.tables).to_string())
 
 # %% [markdown]
 # ## Two examples, and two moons
@@ -87,19 +28,20 @@ def verdicts(question: str) -> None:
 # penalty on outputs. What starves is the weak feature in the second case.
 
 # %%
-show('starvation')
+finished.show('starvation')
 
 # %%
-verdicts('toy')
-verdicts('features')
+finished.verdicts('toy')
+finished.verdicts('features')
 
 # %% [markdown]
 # The figure's basis is that of the kernel at each moment. By the kernel at initialization, which is
 # what the paper shows, this is what was learned at the end:
 
 # %%
-if 'features' in runs:
-  print(features.responses(runs['features']).groupby('run').mean().round(3).to_string())
+if 'responses' in finished.tables:
+  means = finished.tables['responses'].groupby('run').mean().filter(like='response/')
+  print(means.round(3).to_string())
 
 # %% [markdown]
 # ## What bends the boundary
@@ -109,14 +51,16 @@ if 'features' in runs:
 # networks, the thick one is the mean of their outputs.
 
 # %%
-if 'interventions' in runs:
-  draw, _ = study.FIGURES['boundaries']
-  saved(draw(boundaries.planes(runs['interventions'])), 'boundaries')
-  table = boundaries.measured(runs['interventions']).groupby('run')
-  print(table[['nonlinear_area', 'smallest_margin']].mean().round(3).to_string())
+finished.show('boundaries')
 
 # %%
-verdicts('interventions')
+if 'boundaries' in finished.tables:
+  table = finished.tables['boundaries'].groupby('run')
+  shown = ['nonlinear_area', 'smallest_margin', 'mean_margin', 'boundary/angle']
+  print(table[shown].mean().round(3).to_string())
+
+# %%
+finished.verdicts('interventions')
 
 # %% [markdown]
 # ## Colour and shape
@@ -127,29 +71,27 @@ verdicts('interventions')
 # away.
 
 # %%
-show('colored_mnist')
+finished.show('colored_mnist')
 
 # %%
-verdicts('colored_mnist')
-if card and card['reading']:
-  print('\n' + textwrap.fill(card['reading'], 100))
+finished.verdicts('colored_mnist')
+finished.reading()
+
+# %% [markdown]
+# The same networks on test images without colour (gray), without shape (blank), or without both: what
+# are they right on, and how sure are they? The entropy of a fair coin is 0.693 nats.
+
+# %%
+finished.show('blanks')
+
+# %%
+finished.verdicts('blanks')
 
 # %% [markdown]
 # ## What replicated, and what did not
 
 # %%
-if card is not None:
-  for holds, verdict in cards.VERDICTS.items():
-    names = [claim['name'] for claim in card['claims'] if claim['holds'] is holds]
-    print(f'{verdict} ({len(names)})', *names, sep='\n  ')
-
+finished.names_by_verdict()
 
 # %%
-class Markdown(str):
-  """Text that a notebook shows as a page."""
-
-  def _repr_markdown_(self) -> str:
-    return str(self)
-
-
-Markdown('| claim' + cards.as_markdown(card).split('\n| claim', 1)[1] if card else 'no card')
+finished.all_claims()

@@ -21,73 +21,20 @@
 # prints, and leaves its figures in `$GENLAB_RUNS/figures`.
 
 # %%
-import os
-import sys
-import textwrap
-from pathlib import Path
-
 import numpy as np
+from _finished import Finished, saved
 
-import research
 from research.figures import style
-from research.studies import card as cards
 from research.studies import pitfalls as study
-from research.tables import load_runs
 from research.tasks import MissingDataset, make_task
-from research.workdirs import read_json
 
-CHECKOUT = Path(research.__path__[0]).parent
-RUNS = Path(os.environ.get('GENLAB_RUNS', CHECKOUT / 'runs/pitfalls/cpu'))
-
-tables = {}
-for name in study.EXPERIMENTS:
-  configs = sorted((RUNS / name).glob('*/config.json'))
-  unfinished = [path for path in configs if not path.with_name('DONE').exists()]
-  if configs and not unfinished:
-    tables[name] = load_runs(RUNS / name)
-  else:
-    print(f'{name}: {len(unfinished)} runs unfinished' if unfinished else f'{name}: not run')
-if not tables:
-  sys.exit(
-    f'no finished runs of this study in {RUNS}; run `python -m research.replicate pitfalls` first, or'
-    ' set GENLAB_RUNS to its folder'
-  )
-
-card = read_json(RUNS / 'card.json') if (RUNS / 'card.json').exists() else None
-if card is None:
-  print(f'no card in {RUNS}: `python -m research.replicate` writes it when all runs are done')
-else:
-  print(f'scale {card["scale"]}, {card["minutes"]:g} minutes of training on {card["device"]}')
-
-
-# %%
-def show(name: str) -> style.Figure | None:
-  """Saves a figure of the study beside the runs, and returns it, so that the notebook shows it."""
-  draw, experiment = study.FIGURES[name]
-  if experiment not in tables:
-    print(f'no figure: {experiment} is not here')
-    return None
-  figure = draw(tables[experiment])
-  for path in style.save(figure, RUNS / 'figures' / name):
-    print(path)
-  return figure
-
-
-def verdicts(question: str) -> None:
-  """Prints what the card says of the claims in one file of the study, where they were measured."""
-  names = [it.name for it in study.CLAIMS if it.judge.__module__.endswith(f'.{question}')]
-  for claim in card['claims'] if card else ():
-    if claim['name'] in names:
-      line = f'{cards.VERDICTS[claim["holds"]]}: {cards.plus_minus(claim)}. {claim["claim"]}'
-      line += f' The paper: {claim["paper"]}.' + (f' ({claim["note"]})' if claim['note'] else '')
-      print(textwrap.fill(line, 100, subsequent_indent='  '))
-
+finished = Finished(study, 'runs/pitfalls/cpu')
 
 # %% [markdown]
 # ## The paper's numbers, and ours
 
 # %%
-print(study.summary(tables).to_string())
+print(study.summary(finished.tables).to_string())
 
 # %% [markdown]
 # ## Slabs: simplicity one can count
@@ -117,8 +64,7 @@ def slabs_picture() -> style.Figure:
         axes.plot(own[:, x], own[:, y], '.', color=color, markersize=1)
       axes.set_xlabel(names[0])
       axes.set_ylabel(names[1])
-  style.save(figure, RUNS / 'figures' / 'slabs_data')
-  return figure
+  return saved(figure, finished.root / 'figures' / 'slabs_data')
 
 
 slabs_picture()
@@ -128,17 +74,17 @@ slabs_picture()
 # randomizing it brings the line of its colour down.
 
 # %%
-show('slabs')
+finished.show('slabs')
 
 # %% [markdown]
 # AUC could hide what logits show, so here are their distributions. Randomizing the complex features
 # leaves them where they were; randomizing the simple one deals them out to both classes alike.
 
 # %%
-show('logits')
+finished.show('logits')
 
 # %%
-verdicts('slabs')
+finished.verdicts('slabs')
 
 # %% [markdown]
 # ## What it is good for to know: attacks
@@ -147,7 +93,7 @@ verdicts('slabs')
 # what share of them lies in the simple one, and does one perturbation do for all inputs?
 
 # %%
-verdicts('attacks')
+finished.verdicts('attacks')
 
 # %% [markdown]
 # ## It costs accuracy too
@@ -156,10 +102,10 @@ verdicts('attacks')
 # used one of those would be right always.
 
 # %%
-show('generalization')
+finished.show('generalization')
 
 # %%
-verdicts('generalization')
+finished.verdicts('generalization')
 
 # %% [markdown]
 # ## Does anything help?
@@ -168,10 +114,10 @@ verdicts('generalization')
 # is the control, without the linear coordinate.
 
 # %%
-show('interventions')
+finished.show('interventions')
 
 # %%
-verdicts('interventions')
+finished.verdicts('interventions')
 
 # %% [markdown]
 # ## Dominoes: the same with images
@@ -203,20 +149,19 @@ def dominoes_picture() -> style.Figure | None:
       for axes, image in zip(line, images, strict=True):
         axes.imshow(image.squeeze(), cmap='gray', interpolation='nearest')
         axes.set_axis_off()
-  style.save(figure, RUNS / 'figures' / 'dominoes_data')
-  return figure
+  return saved(figure, finished.root / 'figures' / 'dominoes_data')
 
 
 dominoes_picture()
 
 # %%
-show('dominoes')
+finished.show('dominoes')
 
 # %%
-show('dominoes_logits')
+finished.show('dominoes_logits')
 
 # %%
-verdicts('dominoes')
+finished.verdicts('dominoes')
 
 # %% [markdown]
 # ## Coherence meets simplicity
@@ -228,10 +173,10 @@ verdicts('dominoes')
 # direction; slabs are made so that they do not. Where neither feature is linear, the answer is open.
 
 # %%
-show('coherence')
+finished.show('coherence')
 
 # %%
-verdicts('coherence')
+finished.verdicts('coherence')
 
 # %% [markdown]
 # ## Natural images
@@ -241,27 +186,16 @@ verdicts('coherence')
 # classifier explains. Orange: what the network knows beyond it.
 
 # %%
-show('natural')
+finished.show('natural')
 
 # %%
-verdicts('natural')
+finished.verdicts('natural')
 
 # %% [markdown]
 # ## What replicated, and what did not
 
 # %%
-if card is not None:
-  for holds, verdict in cards.VERDICTS.items():
-    names = [claim['name'] for claim in card['claims'] if claim['holds'] is holds]
-    print(f'{verdict} ({len(names)})', *names, sep='\n  ')
-
+finished.names_by_verdict()
 
 # %%
-class Markdown(str):
-  """Text that a notebook shows as a page."""
-
-  def _repr_markdown_(self) -> str:
-    return str(self)
-
-
-Markdown('| claim' + cards.as_markdown(card).split('\n| claim', 1)[1] if card else 'no card')
+finished.all_claims()

@@ -1,3 +1,4 @@
+import itertools
 import os
 import runpy
 import shutil
@@ -7,9 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from research.figures import blanks, contrastive
 from research.records import Records
+from research.studies import plan
 from research.workdirs import write_json
 
 ROOT = Path(__file__).parents[1]
@@ -17,27 +21,56 @@ PROGRAM = SimpleNamespace(**runpy.run_path(str(ROOT / 'notebooks/__main__.py')))
 NOTEBOOKS = sorted((ROOT / 'notebooks').glob('[!_]*.py'))
 FIRST = {  # what to run first
   'coherence': 'make quickstart',
+  'contrastive_simplicity': 'python -m research.replicate contrastive_simplicity',
   'generalization_mystery': 'python -m research.replicate generalization_mystery',
   'gradient_starvation': 'python -m research.replicate gradient_starvation',
   'pitfalls': 'python -m research.replicate pitfalls',
 }
-# Where each notebook finds the runs that are made here, below its folder.
+# Where each notebook finds the runs that are made here, below its folder; '' if it reads none.
 FOLDERS = {
   'coherence': '.',
+  'contrastive_simplicity': '',
   'generalization_mystery': 'noise',
   'gradient_starvation': 'colored_mnist',
   'pitfalls': 'natural',
 }
 NOISES = {f'label_noise={noise}': noise for noise in (0.0, 0.5, 1.0)}
 ARMS = {'gradient_starvation': {'erm': 0.0, 'official': 0.0}}  # and their label noise
+SEEDS = {'seed': range(3)}
+CALCULATED = {  # the columns of each table: what its rows combine, and what is random
+  'contrastive_simplicity': {
+    'learned_and_unlearned': ({**SEEDS, 'majority': (0.5, 0.75), 'step': (0, 10)}, ['subclass_d']),
+    'suppression': (
+      {**SEEDS, 'arm': contrastive.COMPETITORS, 'width': (1, 9)},
+      ['class_accuracy'],
+    ),
+    'temperature': (
+      {**SEEDS, 'temperature': (0.1, 1.0)},
+      ['uniformity', 'tolerance', 'probe_accuracy'],
+    ),
+    'shared_bits': (
+      {**SEEDS, 'encoder': contrastive.ENCODERS, 'n_bits': (0, 4)},
+      ['probe_accuracy'],
+    ),
+  },
+  'gradient_starvation': {
+    'blanks': (
+      {'member': range(3), 'step': (8,), 'run': ('erm', 'official')},
+      [f'{what}/{s}/{c}' for what in blanks.ROWS for s in blanks.SHAPES for c in blanks.COLORS],
+    ),
+  },
+}
 
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
-  """For each notebook three finished runs of three members, measured but never trained."""
+  """For each notebook three finished runs of three members, measured but never trained, or tables."""
   roots = {name: tmp_path_factory.mktemp(name) for name in FOLDERS}
   for name, folder in FOLDERS.items():
-    make_runs(roots[name] / folder, ARMS.get(name, NOISES))
+    if folder:
+      make_runs(roots[name] / folder, ARMS.get(name, NOISES))
+    tables = {it: make_table(*columns) for it, columns in CALCULATED.get(name, {}).items()}
+    plan.calculate({it: lambda made=made: made for it, made in tables.items()}, roots[name])
   claim = {'name': 'coherence_falls_with_label_noise', 'claim': 'It falls.', 'paper': 'falls'}
   claim |= {'source': 'them', 'ours': 2.72, 'stderr': 0.1, 'n': 3, 'holds': True, 'note': ''}
   claim['minutes'] = 1.0
@@ -76,6 +109,13 @@ def make_runs(folder, arms):
           row[f'coherence/m_coherence{suffix}'] = m * alpha
           row[f'coherence/alpha_unbiased{suffix}'] = (m * alpha - 1) / (m - 1)
         records.write(step, row)
+
+
+def make_table(combined, metrics):
+  """All combinations, with metrics that are random."""
+  table = pd.DataFrame(itertools.product(*combined.values()), columns=list(combined))
+  rng = np.random.default_rng(0)
+  return table.assign(**{metric: rng.uniform(0.2, 0.6, len(table)) for metric in metrics})
 
 
 @pytest.fixture(scope='module')
@@ -131,6 +171,20 @@ def test_generalization_mystery_shows_what_was_run_and_the_verdicts_of_the_card(
   assert 'holds: 2.72 ± 0.1. It falls. The paper: falls.' in lines
 
 
+def test_tables_that_were_calculated_are_read(printed):
+  shown = {
+    name: {Path(line).stem for line in printed[name].splitlines() if line.endswith('.png')}
+    for name in CALCULATED
+  }
+  assert shown == {
+    'contrastive_simplicity': {'contrastive'},
+    'gradient_starvation': {'colored_mnist', 'blanks'},
+  }
+  assert 'class_collapse: not calculated' in printed['contrastive_simplicity'].splitlines()
+  lines = printed['gradient_starvation'].splitlines()
+  assert {'boundaries: not calculated', 'no figure: boundaries is not here'} <= {*lines}
+
+
 def test_generalization_mystery_leaves_out_what_is_not_finished(runs, tmp_path):
   shutil.copytree(runs['generalization_mystery'], tmp_path / 'runs')
   (tmp_path / 'runs/noise/label_noise=0.5/DONE').unlink()
@@ -144,6 +198,7 @@ def test_each_notebook_has_a_folder_of_its_own_and_knows_its_study(runs, tmp_pat
   folders = {script.stem: PROGRAM.folder(script) for script in NOTEBOOKS}
   assert folders == {
     'coherence': ROOT / 'runs/quickstart',
+    'contrastive_simplicity': ROOT / 'runs/contrastive_simplicity/cpu',
     'generalization_mystery': ROOT / 'runs/generalization_mystery/cpu',
     'gradient_starvation': ROOT / 'runs/gradient_starvation/cpu',
     'pitfalls': ROOT / 'runs/pitfalls/cpu',

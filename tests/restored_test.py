@@ -6,7 +6,7 @@ import pytest
 
 from research import configuration, loop
 from research.records import read_metrics
-from research.restored import restored
+from research.restored import of_each, restored
 
 OVERRIDES = ['training.total_steps=6', 'training.checkpoint_every=4', 'population.size=2']
 
@@ -44,6 +44,30 @@ def test_goes_on_as_the_run_did(workdir, tmp_path):
   _, _, last = restored(workdir)
   for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(last.params), strict=True):
     np.testing.assert_array_equal(jax.device_get(a), jax.device_get(b))
+
+
+def test_of_each_is_what_each_says_alone(workdir):
+  population, _, state = restored(workdir)
+  x = np.linspace(-1, 1, 8, dtype=np.float32).reshape(4, 2)
+  found = of_each(population.model.apply, state.params, x)
+  for member in range(2):
+    params = jax.tree.map(lambda leaf, member=member: leaf[member], jax.device_get(state.params))
+    np.testing.assert_allclose(found[member], population.model.apply(params, x), rtol=1e-5)
+  assert np.abs(found[0] - found[1]).max() > 1e-3
+
+
+def test_fits_nothing_again(tmp_path, monkeypatch):
+  """Classifiers that an instrument compares with take longer than the rest, and nobody reads them."""
+  overrides = ['task.name=digits', "instruments.simple_explanation.references=('linear',)"]
+  config = configuration.load('configs/pitfalls/natural.py:smoke', overrides)
+  loop.train_and_evaluate(config, tmp_path / 'run')
+  monkeypatch.setattr('research.population.fit_reference', None)
+  with pytest.raises(TypeError):
+    loop.build(config)
+  population, step, state = restored(tmp_path / 'run')
+  table = read_metrics(tmp_path / 'run')
+  last = table[table['step'] == step]
+  np.testing.assert_allclose(population.evaluate(state)['test/loss'], last['test/loss'], rtol=1e-6)
 
 
 def test_says_what_is_missing(workdir, tmp_path):

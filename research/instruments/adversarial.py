@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from research import attacks
 from research.instruments.instrument import Instrument, Network
+from research.objectives import check_ascent
 from research.types import Batch, Losses, Metrics, Params
 
 
@@ -61,9 +62,7 @@ def adversarial(
   """
   if norm not in attacks.NORMS:
     raise ValueError(f'norm must be one of {", ".join(attacks.NORMS)}, not {norm}')
-  if bounds and (len(bounds) != 2 or bounds[0] >= bounds[1]):
-    raise ValueError(f'bounds must be the least and the greatest value, or (), not {bounds}')
-  size = step_within(radius, step_size, iterations)
+  size = step_within(radius, step_size, iterations, bounds)
   reach = {'radius': radius, 'step_size': size, 'iterations': iterations, 'bounds': bounds}
 
   def measure(network: Network, params: Params, batch: Batch) -> Metrics:
@@ -73,17 +72,15 @@ def adversarial(
   return Instrument(measure=measure, price=0.75 * iterations + 0.4)
 
 
-def step_within(radius: float, step_size: float | None, iterations: int) -> float:
+def step_within(
+  radius: float, step_size: float | None, iterations: int, bounds: tuple[float, ...] = ()
+) -> float:
   """The step size of an ascent within a ball; by default, 2.5 radii in all.
 
   Raises:
-    ValueError: an argument is not positive; the message begins with its name.
+    ValueError: as `objectives.check_ascent` does.
   """
-  for key, value in (('radius', radius), ('step_size', step_size)):
-    if value is not None and not value > 0:
-      raise ValueError(f'{key} must be positive, not {value}')
-  if iterations < 1:
-    raise ValueError(f'iterations must be at least 1, not {iterations}')
+  check_ascent(radius, step_size, iterations, bounds)
   return 2.5 * radius / iterations if step_size is None else step_size
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from research import attacks
 from research.instruments.instrument import Instrument, Network
+from research.instruments.starvation import logit_differences
 from research.types import Batch, Metrics, Params
 
 
@@ -52,13 +53,10 @@ def boundary_angle() -> Instrument:
   def measure(network: Network, params: Params, batch: Batch) -> Metrics:
     x, labels = batch['inputs'], batch['labels']
 
+    differences = logit_differences(network.apply, 'instruments.boundary_angle')
+
     def outputs(x):
-      logits = network.apply(params, x)
-      if logits.shape[1:] != (2,):
-        raise ValueError(
-          f'instruments.boundary_angle is for tasks of two classes; logits are {logits.shape}'
-        )
-      f = logits[:, 1] - logits[:, 0]
+      f = differences(params, {'inputs': x})
       return jnp.sum(f), f
 
     gradients, f = jax.grad(outputs, has_aux=True)(x)

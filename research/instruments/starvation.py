@@ -86,7 +86,7 @@ def starvation(
       raise ValueError(
         f'starvation.n_features={n_features} takes a sample of at least {needed} examples, not {m}'
       )
-    outputs = _outputs(network)
+    outputs = logit_differences(network.apply, 'starvation.n_features')
     inputs = {'inputs': batch['inputs']}
     signs = 2.0 * batch['labels'] - 1.0  # [m]
     with jax.default_matmul_precision('highest'):
@@ -111,15 +111,23 @@ def starvation(
   return Instrument(measure=measure, price=1.25 if method == 'exact' else 1.3 * n_products)
 
 
-def _outputs(network: Network) -> Losses:
-  """`(params, batch) -> f [B]`, the logit of class 1 beyond that of class 0."""
+def logit_differences(
+  apply: Callable[[Params, jax.Array], jax.Array], reader: str = 'logits'
+) -> Losses:
+  """`(params, batch) -> f [B]`, the logit of class 1 beyond that of class 0, in float32 or wider.
+
+  Args:
+    apply: `(params, inputs [B, ...]) -> logits [B, 2]`.
+    reader: who reads them, by which errors begin.
+
+  Raises:
+    ValueError: while tracing: there are not two logits.
+  """
 
   def outputs(params: Params, batch: Batch) -> jax.Array:
-    logits = network.apply(params, batch['inputs'])
+    logits = apply(params, batch['inputs'])
     if logits.shape[1:] != (2,):
-      raise ValueError(
-        f'starvation.n_features counts features of tasks of two classes; logits are {logits.shape}'
-      )
+      raise ValueError(f'{reader} is for tasks of two classes; logits are {logits.shape}')
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
     return logits[:, 1] - logits[:, 0]
 

@@ -63,11 +63,6 @@ class Blocks:
     u = self.unrotated(inputs)
     return self.rotated(jnp.where(self._mask(name, complement), u[order], u))
 
-  def blanked(self, inputs: jax.Array, name: str, *, complement: bool = False) -> jax.Array:
-    """Inputs with zeros in a block, or everywhere else."""
-    u = self.unrotated(inputs)
-    return self.rotated(jnp.where(self._mask(name, complement), 0.0, u))
-
   def sq_norms(self, inputs: jax.Array) -> dict[str, jax.Array]:
     """{name: [B]}, squared lengths of the parts of each row that lie in each block."""
     squares = jnp.square(self.unrotated(inputs))

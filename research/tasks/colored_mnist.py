@@ -40,8 +40,8 @@ def make(
   Every other row and column of an image is kept, 14 x 14 pixels of MNIST; they are in the channel of
   the colour, and the other is 0. The network sees values from 0 to 1, not normalized. Train examples
   are of the environments in turn (`Split.environment`); which images are in which, and all flips,
-  are those of `data_seed`. No blocks: colour and shape share their pixels. See `recolored`, `gray`
-  and `blank` instead.
+  are those of `data_seed`. No blocks: colour and shape share their pixels. See `gray` and `blank`
+  instead.
 
   Guarantees (each is a test): the fractions of flips, to within sampling; colour and shape are
   independent given the label; the other channel is 0; the same arguments give the same bytes.
@@ -105,12 +105,6 @@ def sizes(**section: Any) -> dict[str, int]:
   asked = {key: arguments.pop(key) for key in ('n_train', 'n_test', 'train_split', 'test_split')}
   found, _ = _check(**arguments)
   return {which: len(rows) for which, (_, rows) in select(found, **asked).items()}
-
-
-def recolored(inputs: Any, generator: np.random.Generator) -> Any:
-  """Inputs [B, H, W, 2] with colours that are fair coins: shape as it was, colour says nothing."""
-  in_color = generator.integers(2, size=len(inputs))[:, None] == np.arange(2)[None]  # [B, 2]
-  return _intensity(inputs) * in_color[:, None, None].astype(np.float32)
 
 
 def gray(inputs: Any) -> Any:

@@ -222,7 +222,7 @@ def coupled(params, x):
 @pytest.mark.parametrize('method', ['exact', 'randomized'])
 def test_what_it_cannot_measure_is_refused(method):
   params, batch = problem()
-  with pytest.raises(ValueError, match=r'^starvation.n_features counts features of tasks of two'):
+  with pytest.raises(ValueError, match=r'^starvation.n_features is for tasks of two classes'):
     measured(params, batch, three_classes, method=method)
   with pytest.raises(ValueError, match=r'^starvation.n_features=97 takes a sample of at least'):
     measured(params, batch, n_features=97, method=method)

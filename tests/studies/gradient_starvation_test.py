@@ -4,11 +4,14 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from research import configuration, loop
+from research.records import read_metrics
 from research.restored import restored
 from research.studies import gradient_starvation as study
 from research.studies.gradient_starvation import (
+  blanks,
   boundaries,
   colored_mnist,
   features,
@@ -56,6 +59,10 @@ ACCURACIES = {  # train and test
   'unscaled': ((0.85, 0.75, 0.72), (0.1, 0.5, 0.59)),
   'irm': ((0.85, 0.9, 0.705), (0.1, 0.2, 0.671)),
 }
+BLANKS = {  # accuracy and entropy on gray digits, coloured blanks and gray blanks
+  'erm': ((0.55, 0.6), (0.1, 0.1), (0.5, 0.69)),
+  'official': ((0.65, 0.5), (0.1, 0.6), (0.5, 0.68)),
+}
 SCHEDULED = {'reset': ((0.9,) * 3, (0.1, 0.58, 0.3)), 'unscaled': ((0.9,) * 3, (0.1, 0.5, 0.24))}
 
 
@@ -77,12 +84,32 @@ def response_runs(prefix, **changed):
   )
 
 
-def boundary_runs(margins=(0.14, 0.31), **changed):
-  smallest = dict.fromkeys(AREAS, margins[0]) | {'spectral_decoupling': margins[1]}
+def boundary_runs(margins=(0.14, 0.31), means=(0.6, 0.8), angles=(30.0, 25.0), **changed):
+  """Margins and their means of plain training and decoupling, angles of plain and of weight decay."""
+  smallest, mean = (
+    dict.fromkeys(AREAS, it[0]) | {'spectral_decoupling': it[1]} for it in (margins, means)
+  )
+  angle = dict.fromkeys(AREAS, angles[0]) | {'weight_decay': angles[1]}
   arms = {
-    run: {'nonlinear_area': area, 'smallest_margin': smallest[run]}
+    run: {
+      'nonlinear_area': area,
+      'smallest_margin': smallest[run],
+      'mean_margin': mean[run],
+      'boundary/angle': angle[run],
+      'boundary/strength': 1.0,
+    }
     for run, area in {**AREAS, **changed}.items()
   }
+  return runs(arms, steps=(0,))
+
+
+def blank_runs(**changed):
+  names = ('digit/gray', 'blank/colored', 'blank/gray')
+  arms = {}
+  for run, values in {**BLANKS, **changed}.items():
+    of_images = dict(zip(names, values, strict=True))
+    arms[run] = {f'accuracy/{name}': accuracy for name, (accuracy, _) in of_images.items()}
+    arms[run] |= {f'entropy/{name}': entropy for name, (_, entropy) in of_images.items()}
   return runs(arms, steps=(0,))
 
 
@@ -102,6 +129,7 @@ TRUE = {
   'interventions': intervention_runs(),
   'boundaries': boundary_runs(),
   'colored_mnist': color_runs(),
+  'blanks': blank_runs(),
 }
 # What no table with the others in it can show: the schedule matters only if the penalty is not enough.
 TRUE_OF = {
@@ -147,6 +175,23 @@ FALSE = {
   },
   interventions.decoupling_widens_the_margin: {'boundaries': boundary_runs(margins=(0.14, 0.16))},
   interventions.nothing_else_curves_the_boundary: {'boundaries': boundary_runs(dropout=0.09)},
+  interventions.decoupling_keeps_its_distance: {'boundaries': boundary_runs(means=(0.8, 0.75))},
+  interventions.weight_decay_turns_the_boundary: {'boundaries': boundary_runs(angles=(30.0, 31.0))},
+  blanks.decoupling_reads_gray_digits: {
+    'blanks': blank_runs(erm=((0.66, 0.6), (0.1, 0.1), (0.5, 0.69)))
+  },
+  blanks.plain_training_follows_the_color_of_blanks: {
+    'blanks': blank_runs(erm=((0.55, 0.6), (0.5, 0.1), (0.5, 0.69)))
+  },
+  blanks.plain_training_is_surer_of_color_than_of_shape: {
+    'blanks': blank_runs(erm=((0.55, 0.05), (0.1, 0.1), (0.5, 0.69)))
+  },
+  blanks.decoupling_is_surer_of_shape_than_of_color: {
+    'blanks': blank_runs(official=((0.65, 0.5), (0.1, 0.4), (0.5, 0.68)))
+  },
+  blanks.nobody_is_sure_of_nothing: {
+    'blanks': blank_runs(official=((0.65, 0.5), (0.1, 0.6), (0.5, 0.5)))
+  },
   colored_mnist.plain_training_follows_the_color: {
     'colored_mnist': color_runs(erm=((0.9,) * 3, (0.5, 0.5, 0.55)))
   },
@@ -240,10 +285,8 @@ def test_a_line_leaves_no_area_and_the_distance_to_it(angle):
   assert boundaries.nonlinear_area(logits, AXIS) <= (0.02 if angle == 0.5 else 0)
   inputs = np.array([[1.0, 0.2], [-1.0, 0.3], [0.5, 1.5]])
   right = np.ones(3, bool)
-  expected = np.abs(inputs @ normal - 0.3).min()
-  assert boundaries.smallest_margin(logits, AXIS, inputs, right) == pytest.approx(
-    expected, abs=0.01
-  )
+  expected = np.abs(inputs @ normal - 0.3)
+  assert boundaries.distances(logits, AXIS, inputs, right) == pytest.approx(expected, abs=0.01)
 
 
 def test_the_area_of_a_disk_is_that_disk_or_less():
@@ -267,16 +310,16 @@ def test_the_area_beside_a_wave_is_what_every_line_leaves():
   assert boundaries.nonlinear_area(logits, axis, directions=720) > 0.05
 
 
-def test_the_margin_of_a_circle():
+def test_the_distances_to_a_circle():
   """Whose distance is known, and which is not on the grid; examples on the wrong side count below 0."""
   logits = FIRST**2 + SECOND**2 - 1
   inputs = np.array([[0.0, 0.3], [1.6, 0.0], [0.0, 1.4]])
   right = np.array([True, True, True])
-  margin = boundaries.smallest_margin(logits, AXIS, inputs, right)
-  assert margin == pytest.approx(0.4, abs=0.002)
-  wrong = boundaries.smallest_margin(logits, AXIS, inputs, np.array([True, False, True]))
-  assert wrong == pytest.approx(-0.6, abs=0.002)
-  assert boundaries.smallest_margin(np.ones_like(FIRST), AXIS, inputs, right) == np.inf
+  apart = boundaries.distances(logits, AXIS, inputs, right)
+  np.testing.assert_allclose(apart, [0.7, 0.6, 0.4], atol=0.002)
+  wrong = boundaries.distances(logits, AXIS, inputs, np.array([True, False, True]))
+  np.testing.assert_allclose(wrong, apart * [1, -1, 1])
+  assert (boundaries.distances(np.ones_like(FIRST), AXIS, inputs, right) == np.inf).all()
 
 
 # --- trained networks ---------------------------------------------------------------------------
@@ -295,7 +338,7 @@ def workdir(tmp_path_factory):
 def test_planes_are_in_the_coordinates_of_the_task(workdir):
   """Against the networks' own logits where they are asked for them, one by one, at turned inputs."""
   population, _, state = restored(workdir)
-  found = boundaries.plane(workdir)
+  found = boundaries.plane(population, state.params)
   for member, i, j in ((0, 3, 90), (1, 50, 7)):
     params = jax.tree.map(lambda x, member=member: x[member], jax.device_get(state.params))
     u = np.array([[found.axis[i], found.axis[j]]])
@@ -310,13 +353,127 @@ def test_tables_of_trained_networks_have_a_row_for_each(workdir):
   for table in (geometry, responses):
     assert table[['run', 'member']].to_numpy().tolist() == [['rotated', 0], ['rotated', 1]]
   assert geometry['nonlinear_area'].between(0, 0.5).all()
-  drawn = study.FIGURES['boundaries'][0](boundaries.planes([workdir]))
+  drawn = study.FIGURES['boundaries'][0](geometry)
   assert len(drawn.axes) == 1
+
+
+def test_the_tilt_is_that_of_each_network_and_the_same_for_turned_inputs(workdir):
+  """Against a normal from finite differences in the coordinates of the task, and the class means."""
+  population, _, state = restored(workdir)
+  geometry, task = boundaries.measured([workdir]), population.task
+  for member in (0, 1):
+    params = jax.tree.map(lambda x, member=member: x[member], jax.device_get(state.params))
+
+    def f(u, params=params):
+      logits = np.asarray(population.model.apply(params, task.normalize(np.float32(u))))
+      return logits[:, 1] - logits[:, 0]
+
+    u, y, h = task.train.inputs.astype(float), task.train.labels, 1e-3
+    slopes = np.stack([f(u + h * e) - f(u - h * e) for e in np.eye(2)], axis=1)
+    normal = (slopes / np.linalg.norm(slopes, axis=1, keepdims=True)).mean(0)
+    means = u[y == 1].mean(0) - u[y == 0].mean(0)
+    cosine = normal @ means / np.linalg.norm(normal) / np.linalg.norm(means)
+    angle = geometry['boundary/angle'][member]
+    assert angle == pytest.approx(np.degrees(np.arccos(cosine)), abs=0.5)
+
+
+def test_what_is_drawn_is_the_grid_that_was_measured(workdir, monkeypatch):
+  drawn = []
+  monkeypatch.setattr(study.boundaries_figure, 'figure', lambda *args: drawn.extend(args))
+  population, _, state = restored(workdir)
+  found = boundaries.plane(population, state.params)
+  study.FIGURES['boundaries'][0](boundaries.measured([workdir]))
+  np.testing.assert_allclose(drawn[0], found.axis[::2], atol=1e-3)
+  np.testing.assert_allclose(drawn[1]['rotated'], found.logits[:, ::2, ::2], atol=1e-3)
+  np.testing.assert_allclose(drawn[2], found.inputs, atol=1e-3)
+  np.testing.assert_array_equal(drawn[3], found.labels)
 
 
 def test_all_responses_together_are_the_outputs(workdir, monkeypatch):
   """The basis is orthogonal: of all 300 features, squares of responses add up to those of outputs."""
   monkeypatch.setattr(features, 'N_FEATURES', 300)
   z = features.responses([workdir]).filter(like='response/').to_numpy()
-  f = boundaries.plane(workdir).of_inputs
+  population, _, state = restored(workdir)
+  f = boundaries.plane(population, state.params).of_inputs
   np.testing.assert_allclose((z**2).sum(axis=1), (f**2).sum(axis=1), rtol=1e-6)
+
+
+def test_responses_are_in_the_basis_of_the_kernel_at_initialization(workdir):
+  """Against the left singular vectors of the Jacobian itself, of one network."""
+  population, _, state = restored(workdir)
+  train = population.task.train
+  both = jax.device_get((population.init().params, state.params))
+  start, end = (jax.tree.map(lambda x: x[0], params) for params in both)
+
+  def f(params):
+    logits = population.model.apply(params, population.task.normalize(train.inputs))
+    return logits[:, 1] - logits[:, 0]
+
+  signs = 2 * train.labels - 1
+  jacobian = [np.asarray(leaf).reshape(300, -1) for leaf in jax.tree.leaves(jax.jacrev(f)(start))]
+  basis, _, _ = np.linalg.svd(signs[:, None] * np.concatenate(jacobian, axis=1).astype(float))
+  z = basis.T @ (signs * np.asarray(f(end), float))
+  found = features.responses([workdir]).filter(like='response/').to_numpy()[0]
+  np.testing.assert_allclose(found[:4], np.abs(z[:4]), rtol=1e-3, atol=1e-4)
+
+
+# --- without colour or shape --------------------------------------------------------------------
+
+
+def test_entropy_is_scipys_and_knows_certainty():
+  f = np.array([0.0, -1.0, 3.0, -40.0, 800.0])
+  labels = np.array([0, 1, 1, 0, 1])
+  for one, label in zip(f, labels, strict=True):
+    p = 1 / (1 + np.exp(-one))
+    accuracy, entropy = blanks.judged(np.array([one]), np.array([label]))
+    assert entropy == pytest.approx(stats.bernoulli(p).entropy(), abs=1e-15)
+    assert accuracy == ((one > 0) == label)
+  assert blanks.judged(np.zeros(3), labels[:3])[1] == pytest.approx(np.log(2))
+  assert blanks.judged(np.array([60.0]), np.array([1]))[1] == pytest.approx(61 * np.exp(-60))
+  order = np.array([3, 1, 4, 0, 2])
+  whole = blanks.judged(f, labels)
+  assert whole[0] == pytest.approx(0.8)
+  assert blanks.judged(f[order], labels[order]) == pytest.approx(whole)
+  assert blanks.judged(-f[1:], 1 - labels[1:]) == pytest.approx(blanks.judged(f[1:], labels[1:]))
+  assert np.isnan(blanks.judged(np.array([np.nan, 1.0]), labels[:2])).all()
+
+
+@pytest.fixture(scope='module')
+def colored(tmp_path_factory):
+  """A run of two small networks on coloured digits."""
+  workdir = tmp_path_factory.mktemp('runs') / 'erm'
+  overrides = ['task.images=digits', 'task.train_split=train', 'task.test_split=test']
+  overrides += ['training.total_steps=30', 'optimizer.learning_rate=0.01']
+  config = configuration.load('configs/gradient_starvation/colored_mnist.py:smoke', overrides)
+  loop.train_and_evaluate(config, workdir)
+  return workdir
+
+
+def test_four_images_of_each(colored):
+  """Pixel by pixel: half of the intensity in either channel; the mean of all, in the same channel."""
+  task = restored(colored)[0].task
+  seen, x = blanks.images(task), task.test.inputs / 16
+  assert {*seen} == {*blanks.IMAGES}
+  mean = x.sum() / (len(x) * 4 * 4)
+  for i, channel in enumerate(x.sum((1, 2)).argmax(1)):
+    digit = x[i, :, :, channel]
+    np.testing.assert_allclose(seen['digit/colored'][i], x[i], rtol=1e-6)
+    for c in (0, 1):
+      np.testing.assert_allclose(seen['digit/gray'][i, :, :, c], digit / 2, rtol=1e-6)
+      np.testing.assert_allclose(seen['blank/gray'][i, :, :, c], mean / 2, rtol=1e-5)
+      in_color = mean if c == channel else 0
+      np.testing.assert_allclose(seen['blank/colored'][i, :, :, c], in_color, rtol=1e-5)
+
+
+def test_images_as_they_are_are_those_of_the_record(colored):
+  """And blank ones of one colour are all alike: networks are right on one class of either colour."""
+  found = blanks.measured([colored])
+  assert found[['run', 'member', 'step']].to_numpy().tolist() == [['erm', 0, 30], ['erm', 1, 30]]
+  table = read_metrics(colored)
+  recorded = table[table['step'] == 30]
+  np.testing.assert_allclose(found['accuracy/digit/colored'], recorded['test/accuracy'], rtol=1e-6)
+  labels = restored(colored)[0].task.test.labels
+  for accuracy in found['accuracy/blank/gray']:
+    assert accuracy in (labels.mean(), 1 - labels.mean())
+  assert found['accuracy/digit/gray'].nunique() == 2
+  assert found.filter(like='entropy/').stack().between(0, np.log(2)).all()

@@ -1,4 +1,4 @@
-"""Parts of the input: exchanged, blanked and measured, behind a rotation or not."""
+"""Parts of the input: exchanged and measured, behind a rotation or not."""
 
 import itertools
 import re
@@ -48,16 +48,6 @@ def test_a_block_is_that_of_other_rows(q, complement):
 
 
 @ROTATIONS
-def test_a_blank_block_is_zero(q):
-  u, blocks = vectors(), Blocks(masks(), q)
-  for complement in (False, True):
-    expected = u.copy()
-    expected[:, [2, 3, 4] if complement else [0, 1]] = 0
-    here = blocks.blanked(blocks.rotated(u), 'a', complement=complement)
-    np.testing.assert_allclose(here, seen(expected, q), atol=1e-5)
-
-
-@ROTATIONS
 def test_squared_norms_are_those_of_the_parts(q):
   u, blocks = vectors(), Blocks(masks(), q)
   norms = blocks.sq_norms(blocks.rotated(u))
@@ -75,15 +65,6 @@ def test_blocks_of_images_are_masks_of_one_image():
   norms = blocks.sq_norms(images.astype(np.float32))
   assert norms['bottom'].shape == (4,)
   np.testing.assert_allclose(norms['top'], np.square(images[:, :2] + 0.0).sum((1, 2, 3)), rtol=1e-5)
-
-
-def test_all_but_a_block_is_all_but_that_block():
-  """What `a` and its complement blank adds up to the whole; nothing is left of both."""
-  u, blocks = vectors(), Blocks(masks(), orthogonal())
-  x = np.asarray(blocks.rotated(u))
-  parts = [blocks.blanked(x, 'a', complement=c) for c in (False, True)]
-  np.testing.assert_allclose(parts[0] + parts[1], x, atol=1e-5)
-  np.testing.assert_allclose(blocks.blanked(parts[0], 'a', complement=True), 0, atol=1e-5)
 
 
 def test_unrotated_undoes_rotated_and_lengths_stay():

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from research.rngs import named_generator
 from research.tasks import MissingDataset, digits, make_task, n_examples, tfds
-from research.tasks.colored_mnist import blank, gray, recolored
+from research.tasks.colored_mnist import blank, gray
 
 DIGITS = {'images': 'digits', 'train_split': 'train', 'test_split': 'test'}
 LEVEL = 1e-4  # of each of about 20 checks
@@ -143,17 +142,6 @@ def test_blank_is_even_and_in_the_colour_of_the_image(module):
   np.testing.assert_allclose(here.max(3), np.full(here.shape[:3], x.sum(3).mean()), rtol=1e-5)
   np.testing.assert_allclose(gray(here), blank(gray(x)), rtol=1e-5)
   assert not blank(0 * x).any()
-
-
-@pytest.mark.parametrize('module', [np, jnp])
-def test_recolored_keeps_the_shape_and_draws_the_colour(module):
-  x = inputs(300)
-  here = np.asarray(recolored(module.asarray(x), named_generator(0, 'recolored')))
-  np.testing.assert_allclose(here.sum(3), x.sum(3), rtol=1e-6)
-  assert_rate(colors(here), 0.5)
-  assert_rate(colors(here) == colors(x), 0.5)
-  again = recolored(x, named_generator(0, 'recolored'))
-  np.testing.assert_array_equal(again, here)
 
 
 @pytest.mark.parametrize(

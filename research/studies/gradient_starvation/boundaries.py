@@ -2,20 +2,23 @@ r"""The shape of a boundary in the plane of the moons: how far it is from a line
 
 A network's logit difference is put on a grid over the box of `BOX`, in the coordinates that the task
 was made in, (linear, curved). Networks of equal data are looked at one by one, and, as the paper does,
-by the mean of their logit differences.
+by the mean of their logit differences. How the boundary is tilted against the line between the class
+means, and how close to the examples it is compared with theirs, the instrument `boundary_angle` says.
 """
 
 import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import pandas as pd
 
+from research.instruments import make_measure
+from research.instruments.boundary import boundary_angle
+from research.instruments.starvation import logit_differences
 from research.population import Population
-from research.restored import restored
-from research.tasks import Task
+from research.restored import of_each, restored
+from research.types import Params
 
 BOX = (-2.0, 2.0)  # of both coordinates: the examples lie within (-1.9, 1.9)
 POINTS = 101  # of the grid, along each coordinate
@@ -32,62 +35,48 @@ class Plane(NamedTuple):
   of_inputs: np.ndarray  # [R, n], logit difference of the examples
 
 
-def plane(workdir: str | pathlib.Path) -> Plane:
-  """What the networks of a finished run say.
+def measured(workdirs: Sequence[pathlib.Path]) -> pd.DataFrame:
+  """A row for each network of runs on the moons.
 
-  Raises:
-    FileNotFoundError, CheckpointError: as `restored` does.
+  `nonlinear_area`; the least and the mean of the `distances` of the training set, `smallest_margin`
+  and `mean_margin`; what `boundary_angle` measures on the training set; and for the figure, as
+  arrays: `logits` on every other point of the grid, which is `axis` along either coordinate, `inputs`
+  and `labels` of the training set.
   """
-  population, _, state = restored(workdir)
+  rows = []
+  for workdir in workdirs:
+    population, step, state = restored(workdir)
+    found, tilts = plane(population, state.params), tilt(population, state.params)
+    for member, logits in enumerate(found.logits):
+      right = (found.of_inputs[member] > 0) == (found.labels == 1)
+      row = {'run': workdir.name, 'member': member, 'step': step}
+      row['nonlinear_area'] = nonlinear_area(logits, found.axis)
+      apart = distances(logits, found.axis, found.inputs, right)
+      row |= {'smallest_margin': apart.min(), 'mean_margin': apart.mean()}
+      row |= {name: float(values[member]) for name, values in tilts.items()}
+      row |= {'logits': logits[::2, ::2].round(3), 'axis': found.axis[::2].round(3)}
+      rows.append(row | {'inputs': found.inputs.round(3), 'labels': found.labels})
+  return pd.DataFrame(rows)
+
+
+def plane(population: Population, params: Params) -> Plane:
+  """What the networks of a run say of the plane; every leaf of the parameters is [R, ...]."""
   task, axis = population.task, np.linspace(*BOX, POINTS, dtype=np.float32)
   grid = np.stack(np.meshgrid(axis, axis, indexing='ij'), axis=-1).reshape(-1, 2)
-  params = jax.device_get(state.params)
-  on_grid, of_inputs = (outputs(population, params, u) for u in (grid, task.train.inputs))
+  differences = logit_differences(population.model.apply)
+  on_grid, of_inputs = (
+    of_each(differences, params, {'inputs': task.normalize(u)}).astype(np.float64)
+    for u in (grid, task.train.inputs)
+  )
   shape = (-1, POINTS, POINTS)
   return Plane(axis, on_grid.reshape(shape), task.train.inputs, task.train.labels, of_inputs)
 
 
-def outputs(population: Population, params, inputs: np.ndarray) -> np.ndarray:
-  """The logit differences of all networks [R, n] at inputs [n, 2], not yet as networks see them."""
-  seen = _seen(population.task, inputs)
-
-  @jax.jit
-  def differences(params):
-    logits = population.model.apply(params, seen)
-    return logits[:, 1] - logits[:, 0]
-
-  members = range(len(population.seeds))
-  return np.stack([differences(jax.tree.map(lambda x, r=r: x[r], params)) for r in members]).astype(
-    np.float64
-  )
-
-
-def measured(workdirs: Sequence[pathlib.Path]) -> pd.DataFrame:
-  """A row for each network of runs on the moons: `nonlinear_area` and `smallest_margin`."""
-  rows = []
-  for workdir in workdirs:
-    found = plane(workdir)
-    for member, logits in enumerate(found.logits):
-      right = (found.of_inputs[member] > 0) == (found.labels == 1)
-      row = {'run': workdir.name, 'member': member, 'step': 0}
-      row['nonlinear_area'] = nonlinear_area(logits, found.axis)
-      row['smallest_margin'] = smallest_margin(logits, found.axis, found.inputs, right)
-      rows.append(row)
-  return pd.DataFrame(rows)
-
-
-def planes(workdirs: Sequence[pathlib.Path]) -> pd.DataFrame:
-  """What the figure shows, a row for each run: `Plane` on every other point of the grid, as arrays."""
-  rows = []
-  for workdir in workdirs:
-    found = plane(workdir)
-    row = {
-      'run': workdir.name,
-      'axis': found.axis[::2],
-      'logits': found.logits[:, ::2, ::2].round(3),
-    }
-    rows.append(row | {'inputs': found.inputs, 'labels': found.labels})
-  return pd.DataFrame(rows)
+def tilt(population: Population, params: Params) -> dict[str, np.ndarray]:
+  """What `boundary_angle` measures on the training set: {name: [R]}."""
+  train, measure = population.task.train, make_measure([boundary_angle()], population.network)
+  batch = {'inputs': population.task.normalize(train.inputs), 'labels': train.labels}
+  return of_each(measure, params, batch)
 
 
 def nonlinear_area(logits: np.ndarray, axis: np.ndarray, directions: int = DIRECTIONS) -> float:
@@ -119,15 +108,14 @@ def nonlinear_area(logits: np.ndarray, axis: np.ndarray, directions: int = DIREC
   return float(least)
 
 
-def smallest_margin(
+def distances(
   logits: np.ndarray, axis: np.ndarray, inputs: np.ndarray, right: np.ndarray
-) -> float:
-  """The least distance from an example to where the logit difference changes its sign.
+) -> np.ndarray:
+  """The distance [n] of each example to where the logit difference changes its sign.
 
-  Negative, and minus the largest such distance, if an example is on the wrong side. The boundary is
-  where the logit difference, linear between neighbours on the grid, is zero on the grid's edges; the
-  error is of the order of the square of the spacing where the boundary is smooth. Infinite without
-  any boundary in the box.
+  Negative for an example on the wrong side. The boundary is where the logit difference, linear
+  between neighbours on the grid, is zero on the grid's edges; the error is of the order of the square
+  of the spacing where the boundary is smooth. Infinite without any boundary in the box.
 
   Args:
     logits: [G, G] on the grid.
@@ -137,9 +125,9 @@ def smallest_margin(
   """
   crossings = np.concatenate([_crossings(logits, axis), _crossings(logits.T, axis)[:, ::-1]])
   if not len(crossings):
-    return float('inf')
+    return np.full(len(inputs), np.inf)
   apart = np.linalg.norm(inputs[:, None] - crossings[None], axis=-1).min(axis=1)
-  return float(-apart[~right].max() if (~right).any() else apart.min())
+  return np.where(right, apart, -apart)
 
 
 def _crossings(logits: np.ndarray, axis: np.ndarray) -> np.ndarray:
@@ -148,7 +136,3 @@ def _crossings(logits: np.ndarray, axis: np.ndarray) -> np.ndarray:
   i, j = np.nonzero((here > 0) != (there > 0))
   share = here[i, j] / (here[i, j] - there[i, j])
   return np.stack([axis[i] + share * (axis[i + 1] - axis[i]), axis[j]], axis=1)
-
-
-def _seen(task: Task, inputs: np.ndarray) -> jax.Array:
-  return jax.numpy.asarray(task.normalize(inputs))

@@ -8,14 +8,13 @@ them at the end of training; on the way, the record has responses in the basis o
 import pathlib
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 import pandas as pd
 
 from research.gradients import gradient_statistics
-from research.restored import restored
+from research.instruments.starvation import logit_differences
+from research.restored import of_each, restored
 from research.studies.claim import Verdict, exceeds
-from research.studies.gradient_starvation.boundaries import outputs
 from research.summaries import last
 from research.theory.starvation import response_from_start
 
@@ -29,20 +28,12 @@ def responses(workdirs: Sequence[pathlib.Path]) -> pd.DataFrame:
   rows = []
   for workdir in workdirs:
     population, step, state = restored(workdir)
-    inputs, labels = population.task.train.inputs, population.task.train.labels
-    seen = jax.numpy.asarray(population.task.normalize(inputs))
-    signs = 2.0 * labels - 1.0
-
-    def differences(params, batch, apply=population.model.apply):
-      logits = apply(params, batch['inputs'])
-      return logits[:, 1] - logits[:, 0]
-
-    statistics = jax.jit(gradient_statistics(differences, gram=True))
-    start = jax.device_get(population.init().params)
-    at_end = outputs(population, jax.device_get(state.params), inputs)
-    for member, f in enumerate(at_end):
-      params = jax.tree.map(lambda x, member=member: x[member], start)
-      kernel = np.asarray(statistics(params, {'inputs': seen}).gram, np.float64)
+    train, differences = population.task.train, logit_differences(population.model.apply)
+    batch, signs = {'inputs': population.task.normalize(train.inputs)}, 2.0 * train.labels - 1.0
+    statistics = gradient_statistics(differences, gram=True)
+    kernels = of_each(statistics, population.init().params, batch).gram.astype(np.float64)
+    at_end = of_each(differences, state.params, batch).astype(np.float64)
+    for member, (kernel, f) in enumerate(zip(kernels, at_end, strict=True)):
       z = np.abs(response_from_start(kernel, signs, f[None])[0])
       row = {'run': workdir.name, 'member': member, 'step': step}
       rows.append(row | {f'response/{j}': z[j] for j in range(N_FEATURES)})

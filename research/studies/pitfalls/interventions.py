@@ -2,7 +2,8 @@
 
 'Does not help' is: with the linear coordinate randomized, the AUC at the end stays below 0.55, chance
 being 0.5. Of networks that have learned nothing, whose AUC as such is not above 0.9, it cannot be said.
-The data are a small LMS-5, of 20 dimensions and 20,000 examples.
+The data are a small LMS-5, of 20 dimensions and 20,000 examples; those of the ensemble, whose numbers
+the paper has, are as large as the paper's, of 50 dimensions and 100,000 examples.
 """
 
 import dataclasses
@@ -18,8 +19,8 @@ WITHOUT_LINEAR = 'reliance/random/linear/auc'
 
 
 def ensembles_do_not_help(interventions: pd.DataFrame) -> Verdict:
-  """The mean of three networks relies on the linear coordinate as one does: the paper's three AUCs,
-  of 50 dimensions, the second 0.507, each within 0.03 (the second)."""
+  """The mean of three networks relies on the linear coordinate as one does, on data of the paper's
+  size: the paper's three AUCs, the second 0.507, each within 0.02 (the second)."""
   return numbers.agree(interventions, numbers.ENSEMBLE)
 
 
