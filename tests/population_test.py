@@ -23,6 +23,7 @@ MODELS = {
   'resnet': dict(name='resnet', depth=10, width=1),
   'vit': dict(name='vit', patch=4, width=8, depth=1, heads=2),
 }
+SLOW = functools.partial(pytest.param, marks=pytest.mark.slow)
 TASK = functools.cache(lambda noise: make_task('digits', n_train=96, n_test=50, label_noise=noise))
 
 
@@ -122,7 +123,7 @@ def test_eight_devices_share_three_members():
   assert_same(run(here), run(make_population(size=3)), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize('model', MODELS)
+@pytest.mark.parametrize('model', ['mlp', 'cnn', *map(SLOW, ('resnet', 'vit'))])
 def test_members_together_or_one_after_another_are_the_same(model):
   together, apart = (make_population(MODELS[model], advance=a) for a in ('vmap', 'scan'))
   assert_same(run(together, 3), run(apart, 3), rtol=1e-3, atol=1e-4)
@@ -230,6 +231,7 @@ def test_a_diverged_network_has_no_accuracy():
     assert np.isnan(values[1]), name
 
 
+@pytest.mark.slow
 def test_padding_does_not_touch_a_batch_norm():
   batch_norm = dict(name='resnet', depth=10, width=1, norm='batch')
   population = make_population(batch_norm, size=1, instruments=())
@@ -319,7 +321,7 @@ def measured_by_four(on, size=2, n_devices=1):
 
 
 @pytest.mark.parametrize('on', ['probe', 'batch'])
-@pytest.mark.parametrize('n_devices', [2, 8])
+@pytest.mark.parametrize('n_devices', [2, SLOW(8)])
 def test_what_sees_the_whole_sample_sees_it_on_any_number_of_devices(on, n_devices):
   assert_same(measured_by_four(on, n_devices=n_devices), measured_by_four(on), 1e-3, 1e-4)
 
@@ -349,6 +351,11 @@ def test_coupled_examples_are_refused_under_gradient_instruments():
   batch_norm = dict(name='resnet', depth=10, width=1, norm='batch')
   with pytest.raises(BatchCoupledError, match=r"model\.norm='group'"):
     make_population(batch_norm)
+
+
+@pytest.mark.slow
+def test_coupled_examples_may_be_measured_without_gradients_of_each():
+  batch_norm = dict(name='resnet', depth=10, width=1, norm='batch')
   rows, _ = run(make_population(batch_norm, instruments=('batch_coherence',)), 1)
   assert np.isfinite(rows[0]['train/batch_loss']).all()
   assert np.isfinite(rows[0]['batch_coherence/alpha']).all()
@@ -386,6 +393,7 @@ def test_large_examples_advance_one_after_another_on_the_cpu():
 ROBUST = [dict(name='winsorized', percent=20.0), dict(name='median_of_means', n_groups=4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('section', ROBUST, ids=lambda section: section['name'])
 def test_robust_averages_are_the_same_on_any_devices_and_in_any_company(section):
   average = make_average(**section)

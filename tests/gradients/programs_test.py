@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jax import lax
@@ -176,14 +177,28 @@ def programs(draw):
   return Program(operations, shapes, draw(st.integers(2, 8)), tokens, start)
 
 
-@settings(
+EVERY_PROGRAM = settings(
   derandomize=True,
   deadline=None,
-  max_examples=32,
   database=None,
   suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(program=programs(), chunk_size=st.sampled_from([None, 1, 2, 3, 5]))
-def test_agrees_with_gradients_of_one_example_each(program, chunk_size):
+ANY_PROGRAM = given(program=programs(), chunk_size=st.sampled_from([None, 1, 2, 3, 5]))
+
+
+def assert_agrees(program, chunk_size):
   found = errors_of_all(*program.make(), share=1e-2, double=True, chunk_size=chunk_size)
   assert {statistic: error for statistic, error in found.items() if not error <= 1e-9} == {}
+
+
+@settings(EVERY_PROGRAM, max_examples=8)
+@ANY_PROGRAM
+def test_agrees_with_gradients_of_one_example_each(program, chunk_size):
+  assert_agrees(program, chunk_size)
+
+
+@pytest.mark.slow
+@settings(EVERY_PROGRAM, max_examples=64)
+@ANY_PROGRAM
+def test_agrees_with_gradients_of_one_example_each_in_many_programs(program, chunk_size):
+  assert_agrees(program, chunk_size)

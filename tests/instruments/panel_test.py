@@ -103,9 +103,9 @@ def test_instruments_share_one_computation_of_the_statistics(monkeypatch):
 def test_merged_instruments_measure_what_each_measures_alone():
   network, params, batch = problem()
   instruments = [made(name) for name in OTHERS]
-  together = make_measure(instruments, network)(params, batch)
+  together = jax.jit(make_measure(instruments, network))(params, batch)
   for it in instruments:
-    for name, value in make_measure([it], network)(params, batch).items():
+    for name, value in jax.jit(make_measure([it], network))(params, batch).items():
       np.testing.assert_allclose(together[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
 
 

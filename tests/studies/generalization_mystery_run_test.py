@@ -26,6 +26,7 @@ def judged(card):
   return {claim['name'] for claim in card['claims']}
 
 
+@pytest.mark.slow
 def test_experiments_may_be_run_one_by_one(tmp_path, capsys):
   first = run(tmp_path, '--only=bound')
   bound = judged(first)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from research.configuration import ConfigError
+from research.studies import across_settings
 from research.studies import generalization_mystery as study
 from research.studies.generalization_mystery import (
   averaging,
@@ -19,6 +20,11 @@ from research.studies.generalization_mystery import (
 
 STEPS = [0, 1, 3, 10, 30, 100, 300, 1000]  # 10 steps are an epoch
 NOISE, M = 'task.label_noise', 'coherence/m_coherence'
+
+
+@pytest.fixture(autouse=True)
+def _few_bootstrap_samples(monkeypatch):
+  monkeypatch.setattr(across_settings, 'SAMPLES', 200)
 
 
 def runs(arms, n_members=6, spread=0.02, seed=0):
