@@ -11,7 +11,7 @@ FLOORS = [
   {'types', 'trees', 'rngs', 'schedules', 'annotations', 'medians'},
   {'settings', 'sharding', 'workdirs'},
   {'tasks', 'models', 'losses', 'optimizers', 'gradients', 'attacks', 'contrastive', 'theory'},
-  {'references', 'objectives'},
+  {'references', 'objectives', 'hypotheses', 'langevin'},
   {'instruments', 'step', 'evaluate', 'members', 'checkpoints', 'records'},
   {'checks', 'sections'},
   {'population', 'configuration', 'tables', 'summaries'},

@@ -1,7 +1,8 @@
 """How many bits does a network in training still lack to a target error?
 
 Networks of other seeds than those of `networks.py`, on the same images; the law by which their errors
-are measured is that of the finished population there (the study fills it in; here is a stand-in).
+are measured is that of the finished population there, and the target is its best error (the study fills
+both in; here are stand-ins).
 
 :smoke  3 networks, 10 steps. For tests.
 :cpu    5 MLPs 784-64-64-10, as in `networks.py`, measured on its 1,000 test images.

@@ -11,6 +11,7 @@ from research.instruments.block_coherence import block_coherence
 from research.instruments.boundary import boundary_angle
 from research.instruments.coherence import coherence
 from research.instruments.groups import group_coherence
+from research.instruments.inductive_bias import inductive_bias
 from research.instruments.instrument import GradientInstrument, Instrument, Network
 from research.instruments.noise import gsnr, noise_scale
 from research.instruments.norms import gradient_norms
@@ -31,6 +32,7 @@ INSTRUMENTS = {
   'g_vendi': g_vendi,
   'gradient_norms': gradient_norms,
   'group_coherence': group_coherence,
+  'inductive_bias': inductive_bias,
   'gsnr': gsnr,
   'noise_scale': noise_scale,
   'reliance': reliance,

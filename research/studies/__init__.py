@@ -18,6 +18,8 @@ from research.studies import (
   gradient_starvation,
   pitfalls,
   real_and_random_labels,
+  task_difficulty,
+  universality_lens,
 )
 
 STUDIES = {
@@ -26,4 +28,6 @@ STUDIES = {
   'gradient_starvation': gradient_starvation,
   'pitfalls': pitfalls,
   'contrastive_simplicity': contrastive_simplicity,
+  'task_difficulty': task_difficulty,
+  'universality_lens': universality_lens,
 }

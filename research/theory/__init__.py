@@ -1,5 +1,10 @@
 """Closed forms, and estimates of what they need: no network and no training in here.
 
+- boolean: functions of n bits as tables, and how complex they are
+- difficulty: bits that generalization takes, by the dimension and the separation of a task
 - information: mutual information of variables with finitely many values, exact and from samples
+- multiplicity: on how many examples models that are as good as the best disagree
+- neighbours, dimension, separation, extremes: what the difficulty needs, estimated from data
 - starvation: which features of a linear model with cross-entropy are learned, and which starve
+- weight: of hypotheses, and the regret of a Bayes mixture over functions
 """

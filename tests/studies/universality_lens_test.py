@@ -1,0 +1,340 @@
+"""Every claim of the study on tables where it is true and where it is false; what calculates them."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from research import rngs
+from research.studies import universality_lens as study
+from research.studies.universality_lens import complexity, networks, predictives, regret
+from research.theory import boolean, weight
+
+SEEDS = range(5)
+MASSES = (0.08, 3e-4, 1e-5)  # of the targets of networks; the last target is random
+
+
+def scattered(rows, metrics, spread=0.01):
+  """Rows for each seed, with metrics that scatter by a percent."""
+  rng = np.random.default_rng(0)
+  found = [{**row, 'seed': seed} for seed, row in itertools.product(SEEDS, rows)]
+  return pd.DataFrame(
+    {k: v * np.exp(spread * rng.normal()) if k in metrics else v for k, v in row.items()}
+    for row in found
+  )
+
+
+def regrets(factor=0.95, random=180.0, code=42.0, union=0.6, costs=(1, 1, 1), late=0.95):
+  rows = []
+  for i, n in itertools.product(range(4), (100, 400)):
+    bound = -np.log(MASSES[i]) * costs[i] if i < 3 else 200.0
+    row = {'target': i, 'kind': 'network' if i < 3 else 'random', 'level': 0.1, 'n': n}
+    row |= {'mass': MASSES[i] if i < 3 else 0.0, 'weight': MASSES[i] if i < 3 else 0.0, 'draw': 0}
+    row['regret'] = (factor if n == 400 else late) * bound if i < 3 else random
+    row |= {'bound': bound, 'table_code': code, 'soft_bound': bound, 'radius': 0, 'functions': 9}
+    row['sample_bound'] = bound
+    rows.append(row | {'rise': union})
+  table = scattered(rows, ('regret', 'table_code', 'rise'), 0.005)
+  return table.assign(union=table['regret'] + table['rise'])
+
+
+def widths(wide=8.1, bound=8.2):
+  rows = []
+  for width, (i, cost) in itertools.product(regret.WIDTHS, enumerate((2.5, 8.0, 200.0))):
+    value = wide if i == 1 and width == 256 else cost
+    row = {'target': i, 'kind': 'random' if i == 2 else 'network', 'level': 0.1 if i < 2 else 0.0}
+    row |= {'width': width, 'regret': value, 'bound': bound if i == 1 else 2.6, 'soft_bound': 2.6}
+    row |= {'parameters': 8 * width + 1, 'weight': 0.1, 'functions': 9, 'radius': 0}
+    rows.append(row)
+  return scattered(rows, ('regret',))
+
+
+def correlations(**changed):
+  found = {name: -0.5 for name in complexity.MEASURES} | changed
+  rows = [{'measure': k, 'correlation': v, 'functions': 500} for k, v in found.items()]
+  return scattered(rows, ('correlation',))
+
+
+def envelope(highest=(-4.0, -12.0, -15.0), above=0):
+  rows = []
+  for value, top in zip((6.0, 20.0, 30.0), highest, strict=True):
+    row = {'complexity': value, 'functions': 50, 'slope': 0.7, 'highest': top, 'weight': 0.1}
+    rows.append(row | {'line': -4 - 0.7 * (value - 6), 'above': above})
+  return scattered(rows, ('highest',))
+
+
+def initializations(ordered=(15.0, 9.0), chaotic=(50.0, 70.0), border=40.0, cost=12.0):
+  rows = []
+  for i, depth in enumerate((1, 4)):
+    for scale, value in ((0.5, ordered[i]), (1.0, border), (4.0, chaotic[i])):
+      row = {'depth': depth, 'scale': scale, 'lempel_ziv': value, 'regret': 8.0, 'constant': 0.1}
+      row |= {'functions': 9, 'sensitivity': 1.0, 'collision': 0.1, 'weight': 0.1}
+      rows.append(row | {'regret': cost if scale == 4 else 8.0})
+  return scattered(rows, ('lempel_ziv', 'regret'))
+
+
+def excesses(**changed):
+  found = dict(mixture=0.05, functions=0.04, langevin=0.051, sgld=0.052, ensemble=0.9)
+  found |= {'map ensemble': 0.07, 'one network': 1.1} | changed
+  rows = []
+  for n, (arm, value) in itertools.product(predictives.N_TRAIN, found.items()):
+    value = value if n == 64 or arm not in changed else 0.051 if 'ense' not in arm else value
+    row = {'n_train': n, 'arm': arm, 'excess': value, 'effective_networks': 400.0}
+    rows.append(row | {'error_of_mixture': 0.001})
+  return scattered(rows, ('excess',))
+
+
+TRUE = {
+  'regrets': regrets(),
+  'widths': widths(),
+  'correlations': correlations(),
+  'envelope': envelope(),
+  'initializations': initializations(),
+  'predictives': excesses(),
+}
+FALSE = {
+  'regret_is_below_the_bound': regrets(late=1.02),
+  'regret_grows_with_rarity': regrets(costs=(3, 1, 0.5)),
+  'regret_is_the_log_weight': regrets(factor=0.8),
+  'random_tables_cost_more_than_a_table_code': regrets(random=41.0),
+  'all_tables_cost_little_more': regrets(union=0.8),
+  'equal_weights_cost_more': regrets(code=8.0),
+  'width_changes_little': widths(wide=10.5),
+  'regret_follows_the_weight_across_widths': widths(bound=10.0),
+  'simple_functions_weigh_more': correlations(lempel_ziv=0.1),
+  'polynomials_of_low_degree_weigh_more': correlations(algebraic_degree=0.1),
+  'smooth_functions_weigh_more': correlations(fourier_entropy=0.1),
+  'largest_weight_falls_with_complexity': envelope(highest=(-15.0, -12.0, -4.0)),
+  'weight_is_bounded_by_complexity': envelope(above=5),
+  'chaos_makes_functions_complex': initializations(border=75.0),
+  'depth_acts_both_ways': initializations(ordered=(15.0, 16.0)),
+  'chaos_makes_a_simple_target_dear': initializations(cost=7.0),
+  'langevin_finds_the_mixture': excesses(langevin=0.07),
+  'minibatches_do_not_spoil_it': excesses(sgld=0.03),
+  'langevin_beats_the_ensemble': excesses(ensemble=0.04),
+  'an_ensemble_of_maxima_is_no_mixture': excesses(**{'map ensemble': 0.03}),
+}
+
+
+def test_every_claim_has_tables_where_it_is_false():
+  assert {*FALSE} == {claim.name for claim in study.CLAIMS}
+  assert {*TRUE} == {*study.CALCULATIONS}
+  assert not study.EXPERIMENTS
+
+
+@pytest.mark.parametrize('claim', study.CLAIMS, ids=lambda claim: claim.name)
+def test_claims_hold_where_they_are_true_and_fail_where_they_are_false(claim):
+  verdict = claim.verdict(TRUE)
+  assert verdict.holds is True, verdict
+  assert verdict.n == len(SEEDS)
+  assert claim.verdict({**TRUE, claim.reads[0]: FALSE[claim.name]}).holds is False
+  assert claim.text.endswith('.')
+
+
+def test_either_side_decides():
+  assert not complexity.depth_acts_both_ways(initializations(chaotic=(50.0, 40.0))).holds
+  assert not complexity.smooth_functions_weigh_more(correlations(sensitivity=0.1)).holds
+  assert not regret.width_changes_little(widths(wide=5.5)).holds
+  assert regret.width_changes_little(widths(wide=5.5)).ours == pytest.approx(-1.25, abs=0.05)
+
+
+def test_one_excess_among_all_data_decides():
+  table = regrets()
+  table.loc[3, 'regret'] = table.loc[3, 'sample_bound'] + 1e-6
+  assert regret.regret_is_below_the_bound(table).holds is False
+  table.loc[3, 'regret'] = table.loc[3, 'sample_bound'] + 1e-12
+  assert regret.regret_is_below_the_bound(table).holds is True
+
+
+def test_a_target_that_the_sample_lacks_has_no_log_weight():
+  table = regrets()
+  lacking = table.assign(weight=table['weight'].where(table['target'] != 2, 0.0))
+  assert regret.regret_is_the_log_weight(lacking).ours == pytest.approx(0.95, abs=0.02)
+
+
+def test_figures_and_reading_take_the_tables():
+  for draw, *reads in study.FIGURES.values():
+    assert draw(*(TRUE[name] for name in reads)).axes
+  assert '11.5' in study.reading(TRUE)
+  assert 'for a random truth table 180 (bound 200), where a table code pays 42' in study.reading(
+    TRUE
+  )
+  assert study.reading({}) == ''
+  assert study.summary(TRUE)['seeds'].eq(5).all()
+
+
+# --- calculations -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope='module')
+def small():
+  """All tables, of two replicates, from few and narrow networks."""
+  caches = (networks.prior, regret.targets, predictives._logits, predictives._potential)
+
+  def clear():
+    for cache in caches:
+      cache.cache_clear()
+
+  with pytest.MonkeyPatch.context() as patch:
+    clear()
+    patch.setattr(networks, 'N_NETWORKS', 2000)
+    patch.setattr(networks, 'WIDTH', 4)
+    patch.setattr(regret, 'WIDTHS', (4,))
+    patch.setattr(complexity, 'WIDTH', 4)
+    patch.setattr(regret, 'N_OF_WIDTH', 300)
+    patch.setattr(regret, 'LEVELS', (1e-1, 3e-3))
+    patch.setattr(complexity, 'N_OF_SCALE', 200)
+    patch.setattr(complexity, 'N_RANDOM_TABLES', 50)
+    patch.setattr(complexity, 'OFTEN', 2)
+    patch.setattr(complexity, 'DEPTHS', (1,))
+    patch.setattr(complexity, 'SCALES', (1.0,))
+    patch.setattr(predictives, 'N_NETWORKS', 500)
+    patch.setattr(predictives, 'N_TRAIN', (8,))
+    patch.setattr(predictives, 'N_CHAINS', 2)
+    patch.setattr(predictives, 'N_MEMBERS', 2)
+    patch.setattr(predictives, 'N_SAMPLES', 2)
+    patch.setattr(predictives, 'BURN_IN', 2)
+    patch.setattr(predictives, 'STEPS', 50)
+    yield {
+      'regrets': regret.regrets((0, 1), n_draws=2),
+      'widths': regret.widths((0, 1), n_draws=1),
+      'correlations': complexity.correlations((0, 1)),
+      'envelope': complexity.envelope((0, 1)),
+      'initializations': complexity.initializations((0, 1)),
+      'predictives': predictives.predictives((0, 1)),
+    }
+    clear()
+
+
+@pytest.mark.parametrize('name', [*TRUE])
+def test_calculations_give_the_columns_that_claims_read(small, name):
+  table = small[name]
+  assert {*TRUE[name]} - {'rise'} <= {*table}
+  assert table.select_dtypes('number').notna().all(axis=None)
+  assert table['seed'].nunique() == 2
+  metrics = table.select_dtypes('number').columns.drop('seed')
+  first, second = (table.loc[table['seed'] == seed, metrics].to_numpy() for seed in (0, 1))
+  assert first.shape != second.shape or (first != second).any()
+
+
+def test_bounds_and_regrets_are_in_order(small):
+  table = small['regrets']
+  assert (table['soft_bound'] <= table['bound'] + 1e-9).all()
+  assert regret.regret_is_below_the_bound(table).holds
+  alone = table[table['radius'] == 0]
+  np.testing.assert_allclose(alone['sample_bound'], alone['bound'])
+  assert (table['radius'] > 0).any()
+  assert (table['union'] <= table[['regret', 'table_code']].min(axis=1) + np.log(2) + 1e-9).all()
+  known = table[table['weight'] > 0]
+  assert (known['regret'] <= -np.log(known['weight']) + 1e-9).all()
+  assert (table['table_code'] <= 64 * np.log(2) + 1e-9).all()
+  heaviest = table[table['target'] == 0]
+  assert heaviest['mass'].between(0.02, 0.4).all()
+  # the mass of a replicate is what the others have
+  own = heaviest.groupby('seed')[['weight', 'mass']].first()
+  np.testing.assert_allclose(own['mass'], own['weight'].iloc[::-1])
+
+
+def test_targets_are_functions_of_networks_and_random_tables(small):
+  del small  # its settings
+  found = regret.targets()
+  assert [target['kind'] for target in found] == ['network'] * 4 + ['random'] * 3
+  assert len({target['table'].tobytes() for target in found}) == 7
+  prior = networks.usual_prior(networks.SELECTION)
+  for target in found[:4]:
+    share = networks.weight_of(prior, target['table'])
+    assert target['level'] / 4 < share < target['level'] * 4
+  assert networks.weight_of(prior, found[-1]['table']) == 0
+
+
+def test_examples_are_noisy_prefixes():
+  table = np.arange(64, dtype=np.uint8) % 2
+  few, many = regret.examples(table, (50, 20_000), 0, 1, 2)
+  assert few.sum() == 50
+  assert (few <= many).all()
+  wrong = many[table == 0, 1].sum() + many[table == 1, 0].sum()
+  assert wrong / 20_000 == pytest.approx(networks.FLIP, abs=0.01)
+  assert many.sum(axis=1).min() > 200
+  other = regret.examples(table, (50,), 0, 1, 3)[0]
+  assert (other != few).any()
+
+
+def test_networks_are_what_they_say():
+  model, x = networks.gaussian_mlp((40, 30), 'tanh', 1.5, 0.5), networks.inputs()
+  params = jax.jit(model.init)(rngs.named_key(0, 'init'), x)
+  h = x
+  for i, (fan_in, fan_out) in enumerate(((6, 40), (40, 30), (30, 1))):
+    kernel, bias = (np.asarray(params[f'Dense_{i}'][name]) for name in ('kernel', 'bias'))
+    assert kernel.shape == (fan_in, fan_out)
+    assert np.std(kernel) == pytest.approx(1, abs=0.15 if i < 2 else 0.5)
+    assert fan_out == 1 or np.std(bias) == pytest.approx(1, abs=0.4)
+    h = (np.tanh(h) if i else h) @ kernel * 1.5 / np.sqrt(fan_in) + 0.5 * bias
+  logits = np.asarray(jax.jit(model.apply)(params, x))
+  np.testing.assert_allclose(logits[:, 1], h[:, 0], rtol=1e-4, atol=1e-4)
+  assert not logits[:, 0].any()
+  table = networks.tables(model, 0, 1)[0]
+  np.testing.assert_array_equal(table, h[:, 0] > 0)
+  assert networks.gaussian_mlp((40, 30), 'tanh', 1.5, 0.5) is model
+  assert {*np.unique(x)} == {-1.0, 1.0}
+
+
+def test_weights_of_often_seen_functions_are_those_of_another_sample(small):
+  del small
+  pairs = [*complexity._pairs((0, 1))]
+  assert [seed for seed, _, _ in pairs] == [0, 1]
+  for (_, kept, counts), following in zip(pairs, (1, 0), strict=True):
+    other = networks.usual_prior(following)
+    assert kept.counts.min() >= complexity.OFTEN
+    expected = [networks.weight_of(other, row) * other.counts.sum() for row in kept.tables]
+    np.testing.assert_allclose(counts, expected)
+    assert counts.max() > 0
+
+
+def test_the_bound_by_complexity_goes_through_the_heaviest_function(small):
+  for _, rows in small['envelope'].groupby('seed'):
+    constant = rows[rows['complexity'] == 6]
+    prior = networks.usual_prior(int(rows['seed'].iloc[0]))
+    assert boolean.lempel_ziv(prior.tables[:1]) == 6
+    share = prior.counts[0] / prior.counts.sum()
+    assert constant['line'].item() == pytest.approx(np.log2(share), abs=1e-9)
+    assert (rows['above'] <= rows['functions']).all()
+    slopes = np.diff(rows['line']) / np.diff(rows['complexity'])
+    np.testing.assert_allclose(slopes, -rows['slope'].iloc[0])
+
+
+def test_the_mixture_is_bayes_rule():
+  rng = np.random.default_rng(0)
+  logits, x, y = rng.normal(size=(5, 64)) * 2, np.array([3, 3, 9]), np.array([1, 0, 1])
+  p = 1 / (1 + np.exp(-logits))
+  f = np.where(logits > 0, 0.9, 0.1)
+  soft, hard = (q[:, 3] * (1 - q[:, 3]) * q[:, 9] for q in (p, f))
+  found, size = predictives._mixture(logits, x, y)
+  np.testing.assert_allclose(found['mixture'], soft / soft.sum() @ p)
+  np.testing.assert_allclose(found['functions'], hard / hard.sum() @ f)
+  assert size == pytest.approx(soft.sum() ** 2 / np.sum(soft**2))
+
+
+def test_excess_is_a_divergence():
+  table = np.arange(64, dtype=np.uint8) % 2
+  truth = np.where(table, 0.9, 0.1)
+  assert predictives._excess(truth, table) == pytest.approx(0, abs=1e-12)
+  expected = weight.divergence(64, 64, 0.1)
+  assert predictives._excess(1 - truth, table) == pytest.approx(float(expected))
+  assert np.isfinite(predictives._excess(np.zeros(64), table))
+
+
+def test_training_lowers_the_potential(small):
+  """Members that were trained fit better than those that were not, and the prior holds them back."""
+  del small
+  data = {'inputs': jnp.asarray(networks.inputs()[:8]), 'labels': jnp.ones(8, jnp.int32)}
+  keys = jax.random.split(jax.random.key(0), 2)
+  free, held = (
+    np.asarray(predictives._members(predictives._potential(None, scale), data, keys))
+    for scale in (1e6, 1.0)
+  )
+  assert free[:, :8].mean() > 0.8
+  assert free.shape == (2, 64)
+  assert held[:, :8].mean() < free[:, :8].mean()

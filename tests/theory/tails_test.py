@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from research.theory import tails
+from research.theory.quadratic_forms import QuadraticForm
+
+BOOTSTRAP = 30
+
+
+def laws():
+  """Errors whose tail is known: a chi-square, a sum of unequal ones, and one of no such kind."""
+  chi = QuadraticForm(np.array([0.01]), np.array([40.0]), np.array([0.2]))
+  unequal = QuadraticForm(
+    np.geomspace(1e-3, 0.05, 12), np.full(12, 10.0), np.geomspace(0.3, 0.01, 12)
+  )
+  yield 'chi-square', lambda n, g: chi.sample(n, g), lambda e: -chi.log_probability(e)
+  yield 'unequal', lambda n, g: unequal.sample(n, g), lambda e: -unequal.log_probability(e)
+  log_normal = stats.lognorm(0.1, scale=0.5)
+  yield (
+    'log-normal',
+    lambda n, g: log_normal.rvs(n, random_state=g),
+    lambda e: -log_normal.logcdf(e),
+  )
+
+
+LAWS = {name: (sample, truth) for name, sample, truth in laws()}
+
+
+def quantile(sample, p):
+  return float(np.quantile(sample(400_000, np.random.default_rng(9)), p))
+
+
+@pytest.mark.parametrize('name', LAWS)
+def test_counted_intervals_cover(name):
+  sample, truth = LAWS[name]
+  epsilon, generator, covered = quantile(sample, 0.2), np.random.default_rng(0), 0
+  for _ in range(200):
+    found = tails.required_bias(sample(100, generator), epsilon, generator, BOOTSTRAP)
+    assert not found.extrapolated or found.low > 0
+    covered += found.low <= truth(epsilon) <= found.high
+  assert covered >= 184  # 95 % of 200, less three standard errors
+
+
+@pytest.mark.parametrize('name', LAWS)
+@pytest.mark.parametrize('share', [1.0, 0.01])  # of 1 / S
+def test_extrapolated_intervals_cover(name, share):
+  sample, truth = LAWS[name]
+  n, generator = 100, np.random.default_rng(1)
+  epsilon = quantile(sample, share / n)
+  found = [
+    tails.required_bias(sample(n, generator), epsilon, generator, BOOTSTRAP) for _ in range(40)
+  ]
+  covered = np.mean([it.low <= truth(epsilon) <= it.high for it in found])
+  assert all(it.extrapolated for it in found)
+  assert covered >= 0.9 - 3 * np.sqrt(0.09 / 40)
+  assert np.median([it.value for it in found]) < 3 * truth(epsilon)
+
+
+def test_below_everything_the_interval_is_open_and_says_so():
+  errors = np.random.default_rng(2).uniform(0.5, 1.0, 100)
+  found = tails.required_bias(errors, 0.1, np.random.default_rng(3))
+  assert found.extrapolated
+  assert found.high == np.inf
+  assert found.low >= -np.log(1 - 0.025 ** (1 / 100)) - 1e-9
+  assert tails.count(errors, 0.1).value == np.inf
+
+
+def test_counting_is_clopper_pearson():
+  errors = np.linspace(0.01, 1, 100)
+  found = tails.count(errors, 0.2)
+  public = stats.binomtest(20, 100).proportion_ci(method='exact')
+  np.testing.assert_allclose(
+    found[:3], [-np.log(0.2), -np.log(public.high), -np.log(public.low)], rtol=1e-9
+  )
+  assert tails.count(errors, 2.0)[:2] == (0.0, 0.0)
+
+
+def test_extreme_values_of_a_pareto_tail():
+  """Uniform errors: the tail ends at 0, linearly."""
+  errors = np.random.default_rng(4).uniform(0, 1, 20_000)
+  found = tails.extreme_value(errors, 0.02, np.random.default_rng(5), BOOTSTRAP)
+  np.testing.assert_allclose(found.value, np.log(50), atol=0.5)
+  assert found.low < np.log(50) < found.high
+
+
+@pytest.mark.parametrize('estimate', [tails.fitted, tails.extreme_value, tails.required_bias])
+def test_invariances(estimate):
+  errors = np.random.default_rng(6).gamma(20, size=60)
+  generator = lambda: np.random.default_rng(7)  # noqa: E731
+  found = estimate(errors, 8.0, generator(), BOOTSTRAP)
+  assert found.low <= found.value <= found.high
+  scaled = estimate(3 * errors, 24.0, generator(), BOOTSTRAP)
+  np.testing.assert_allclose(found, scaled, rtol=1e-6)
+  values = [estimate(errors, e, generator(), BOOTSTRAP).value for e in (6.0, 8.0, 10.0, 14.0)]
+  assert values == sorted(values, reverse=True)
+  order = np.random.default_rng(8).permutation(60)
+  np.testing.assert_allclose(estimate(errors[order], 8.0, generator(), 2).value, found.value)
+
+
+def test_errors_of_fitting():
+  test, train = np.array([0.1, 0.2, 0.3]), np.array([0.0, 0.5, np.nan])
+  assert tails.errors_of_fitting(test, train, 0.1).tolist() == [0.1]
+  with pytest.raises(ValueError, match='of 3 none fits the training set, the best has 0'):
+    tails.errors_of_fitting(test, train, -1.0)
+
+
+def test_bad_input_is_refused():
+  generator = np.random.default_rng(0)
+  errors = generator.uniform(size=30)
+  for bad, epsilon, message in (
+    (errors[:5], 0.1, 'at least 20 hypotheses, not 5'),
+    (np.where(errors > 0.5, np.nan, errors), 0.1, 'errors must be finite'),
+    (np.ones(30), 0.1, 'must not be all the same'),
+    (errors, 0.0, 'epsilon must be positive'),
+    (errors, np.nan, 'epsilon must be positive'),
+  ):
+    with pytest.raises(ValueError, match=message):
+      tails.required_bias(bad, epsilon, generator)
