@@ -1,9 +1,12 @@
+import contextlib
+import io
 import itertools
 import os
 import runpy
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from research.figures import blanks, contrastive
+from research.figures import blanks, contrastive, difficulty, inductive_bias, universality
 from research.records import Records
 from research.studies import plan
 from research.workdirs import write_json
@@ -22,17 +25,23 @@ NOTEBOOKS = sorted((ROOT / 'notebooks').glob('[!_]*.py'))
 FIRST = {  # what to run first
   'coherence': 'make quickstart',
   'contrastive_simplicity': 'python -m research.replicate contrastive_simplicity',
+  'exact_inductive_bias': 'python -m research.replicate exact_inductive_bias',
   'generalization_mystery': 'python -m research.replicate generalization_mystery',
   'gradient_starvation': 'python -m research.replicate gradient_starvation',
   'pitfalls': 'python -m research.replicate pitfalls',
+  'task_difficulty': 'python -m research.replicate task_difficulty',
+  'universality_lens': 'python -m research.replicate universality_lens',
 }
 # Where each notebook finds the runs that are made here, below its folder; '' if it reads none.
 FOLDERS = {
   'coherence': '.',
   'contrastive_simplicity': '',
+  'exact_inductive_bias': '',
   'generalization_mystery': 'noise',
   'gradient_starvation': 'colored_mnist',
   'pitfalls': 'natural',
+  'task_difficulty': '',
+  'universality_lens': '',
 }
 NOISES = {f'label_noise={noise}': noise for noise in (0.0, 0.5, 1.0)}
 ARMS = {'gradient_starvation': {'erm': 0.0, 'official': 0.0}}  # and their label noise
@@ -52,6 +61,37 @@ CALCULATED = {  # the columns of each table: what its rows combine, and what is 
       {**SEEDS, 'encoder': contrastive.ENCODERS, 'n_bits': (0, 4)},
       ['probe_accuracy'],
     ),
+  },
+  'exact_inductive_bias': {
+    'kernels': (
+      {**SEEDS, 'dataset': inductive_bias.DATASETS, 'n': (100, 1000), 'kernel': ('rbf',)}
+      | {'amplitude': ('unit', 'fitted'), 'target': (0.05,)},
+      ['bits'],
+    ),
+    'fit': ({**SEEDS, 'n': (100,), 'length': (5.0,)}, ['exact', *inductive_bias.FITS]),
+  },
+  'task_difficulty': {
+    'published': ({'task': ('MNIST', 'Hopper')}, ['log10_bits', 'read_log10_bits']),
+    'sweeps': (
+      {'task': difficulty.SWEPT, 'swept': ('m', 'n'), 'value': (4.0, 9.0), 'factor': (1.0,)},
+      ['log10_bits'],
+    ),
+    'measured': (
+      {**SEEDS, 'dataset': ('mnist',)},
+      [f'log10_bits{end}' for end in ('', '_low', '_high')],
+    ),
+    'samples': ({**SEEDS, 'dataset': ('mnist',), 'n': (10, 100)}, ['log10_bits']),
+    'estimators': ({**SEEDS, 'm': (2, 9), 'n': (200,), 'noise': (0.0, 0.1)}, ['pooled']),
+  },
+  'universality_lens': {
+    'regrets': (
+      {**SEEDS, 'target': range(4), 'kind': ('network',), 'n': (12, 400)},
+      ['mass', 'regret', 'bound', 'table_code'],
+    ),
+    'widths': ({**SEEDS, 'target': range(4), 'kind': ('network',), 'width': (16, 64)}, ['regret']),
+    'envelope': ({**SEEDS, 'complexity': (6.0, 20.0)}, ['highest', 'line']),
+    'initializations': ({**SEEDS, 'depth': (1, 4), 'scale': (0.5, 4.0)}, ['lempel_ziv']),
+    'predictives': ({**SEEDS, 'n_train': (16, 64), 'arm': universality.PREDICTIVES}, ['excess']),
   },
   'gradient_starvation': {
     'blanks': (
@@ -127,13 +167,18 @@ def printed(runs):
 
 
 def run(notebook, root):
-  return subprocess.run(
-    [sys.executable, '-W', 'error', notebook],
-    cwd=root.parent,
-    env={**os.environ, 'GENLAB_RUNS': str(root)},
-    capture_output=True,
-    text=True,
-  )
+  """A notebook as a plain script, in this process: importing JAX for each takes most of a minute."""
+  out, code, said = io.StringIO(), 0, ''
+  with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
+    patch.setenv('GENLAB_RUNS', str(root))
+    patch.chdir(root.parent)
+    patch.syspath_prepend(str(notebook.parent))
+    try:
+      with warnings.catch_warnings(action='error'):
+        runpy.run_path(str(notebook))
+    except SystemExit as stopped:
+      code, said = 1, str(stopped)
+  return SimpleNamespace(returncode=code, stdout=out.getvalue(), stderr=said)
 
 
 @pytest.mark.parametrize('name', [notebook.stem for notebook in NOTEBOOKS])
@@ -151,7 +196,6 @@ def test_says_what_to_run_first(notebook, tmp_path):
   refused = run(notebook, tmp_path / 'nothing')
   assert refused.returncode == 1
   assert FIRST[notebook.stem] in refused.stderr
-  assert 'Traceback' not in refused.stderr
 
 
 def test_coherence_prints_the_summary_and_the_verdicts(printed):
@@ -178,7 +222,10 @@ def test_tables_that_were_calculated_are_read(printed):
   }
   assert shown == {
     'contrastive_simplicity': {'contrastive'},
+    'exact_inductive_bias': {'kernels'},
     'gradient_starvation': {'colored_mnist', 'blanks'},
+    'task_difficulty': {'difficulty'},
+    'universality_lens': {'universality_lens'},
   }
   assert 'class_collapse: not calculated' in printed['contrastive_simplicity'].splitlines()
   lines = printed['gradient_starvation'].splitlines()
@@ -199,9 +246,12 @@ def test_each_notebook_has_a_folder_of_its_own_and_knows_its_study(runs, tmp_pat
   assert folders == {
     'coherence': ROOT / 'runs/quickstart',
     'contrastive_simplicity': ROOT / 'runs/contrastive_simplicity/cpu',
+    'exact_inductive_bias': ROOT / 'runs/exact_inductive_bias/cpu',
     'generalization_mystery': ROOT / 'runs/generalization_mystery/cpu',
     'gradient_starvation': ROOT / 'runs/gradient_starvation/cpu',
     'pitfalls': ROOT / 'runs/pitfalls/cpu',
+    'task_difficulty': ROOT / 'runs/task_difficulty/cpu',
+    'universality_lens': ROOT / 'runs/universality_lens/cpu',
   }
   mystery = runs['generalization_mystery']
   fit = {script.stem: PROGRAM.unfit(script, mystery) for script in NOTEBOOKS}

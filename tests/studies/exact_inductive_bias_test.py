@@ -188,6 +188,7 @@ FALSE = {
   'most_bits_come_before_the_fit': ('training', lambda: of_training(end=60.0)),
   'coherence_and_bits_go_together': ('joining', lambda: of_settings(sign=1.0)),
   'they_go_together_at_equal_label_noise': ('joining', lambda: of_settings(sign_within=-1.0)),
+  'coherence_and_errors_go_together': ('joining', lambda: of_settings(sign=1.0)),
   'label_noise_takes_bits': ('joining', lambda: of_settings(noise=-1.0)),
 }
 CLAIMS = {claim.name: claim for claim in study.CLAIMS}

@@ -93,6 +93,7 @@ CLAIMS = (
   _claim(training.most_bits_come_before_the_fit, OURS, 'none', 'training'),
   _claim(joining.coherence_and_bits_go_together, OURS, 'none', 'joining'),
   _claim(joining.they_go_together_at_equal_label_noise, OURS, 'none', 'joining'),
+  _claim(joining.coherence_and_errors_go_together, OURS, 'none', 'joining'),
   _claim(joining.label_noise_takes_bits, OURS, 'none', 'joining'),
 )
 

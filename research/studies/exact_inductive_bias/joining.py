@@ -14,6 +14,7 @@ from research.studies.exact_inductive_bias.networks import bits, errors_on_test
 from research.summaries import early_means_and_gaps
 
 NOISE, COHERENCE, REQUIRED = 'task.label_noise', 'coherence/alpha_unbiased', 'bits'
+ERROR = 'mean_error'
 TARGET = 0.03
 
 
@@ -24,7 +25,7 @@ def by_setting(table: pd.DataFrame) -> pd.DataFrame:
   """
   found = early_means_and_gaps(table, [COHERENCE])
   for run, arm in table.groupby('run'):
-    names = [REQUIRED, 'low', 'high', 'fit', 'mean_error']
+    names = [REQUIRED, 'low', 'high', 'fit', ERROR]
     try:
       errors = errors_on_test(arm)
       it = bits(errors, TARGET)
@@ -51,6 +52,13 @@ def they_go_together_at_equal_label_noise(joining: pd.DataFrame) -> Verdict:
   by_noise = {noise: rank(part, COHERENCE, REQUIRED) for noise, part in table.groupby(NOISE)}
   note = ', '.join(f'{noise:.0%} {value:.2f}' for noise, value in by_noise.items())
   return bootstrapped(table, within, below=True, note=f'{fitting}: {note}', strata=NOISE)
+
+
+def coherence_and_errors_go_together(joining: pd.DataFrame) -> Verdict:
+  """What takes no extrapolation: the more coherent gradients are early, the lower is the mean test error
+  of the networks that fit (Spearman's rank correlation, below 0)."""
+  table = by_setting(joining).dropna(subset=[REQUIRED])[[NOISE, COHERENCE, ERROR]]
+  return bootstrapped(table, lambda it: rank(it, COHERENCE, ERROR), below=True)
 
 
 def label_noise_takes_bits(joining: pd.DataFrame) -> Verdict:
