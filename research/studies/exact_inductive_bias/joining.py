@@ -55,8 +55,8 @@ def they_go_together_at_equal_label_noise(joining: pd.DataFrame) -> Verdict:
 
 
 def coherence_and_errors_go_together(joining: pd.DataFrame) -> Verdict:
-  """What takes no extrapolation: the more coherent gradients are early, the lower the mean test error of
-  the networks that fit (Spearman's rank correlation, below 0)."""
+  """What takes no extrapolation: the more coherent gradients are early, the lower the mean test error
+  of the networks that fit (Spearman's rank correlation, below 0)."""
   table = by_setting(joining).dropna(subset=[REQUIRED])[[NOISE, COHERENCE, ERROR]]
   return bootstrapped(table, lambda it: rank(it, COHERENCE, ERROR), below=True)
 
