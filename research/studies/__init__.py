@@ -14,6 +14,7 @@ A study is a module with
 
 from research.studies import (
   contrastive_simplicity,
+  exact_inductive_bias,
   generalization_mystery,
   gradient_starvation,
   pitfalls,
@@ -29,5 +30,6 @@ STUDIES = {
   'pitfalls': pitfalls,
   'contrastive_simplicity': contrastive_simplicity,
   'task_difficulty': task_difficulty,
+  'exact_inductive_bias': exact_inductive_bias,
   'universality_lens': universality_lens,
 }
