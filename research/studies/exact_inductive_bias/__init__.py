@@ -74,6 +74,7 @@ CLAIMS = (
   _claim(kernels.chernoff_is_close, 'a check of ours', 'none', 'kernels'),
   _claim(fits.saddlepoint_is_exact_enough, 'a check of ours', 'none', 'fit'),
   _claim(fits.paper_fit_understates_the_bits, f'{PAPER}, code', 'exact', 'fit'),
+  _claim(fits.paper_fit_understates_where_kernels_learn, OURS, 'none', 'fit'),
   _claim(fits.paper_fallback_is_worse, f'{PAPER}, code', 'exact', 'fit'),
   _claim(fits.cumulants_fit_better_than_likelihood, OURS, 'none', 'fit'),
   _claim(fits.short_lengths_learn_nothing, f'{PAPER}, code', 'length 1 throughout', 'fit'),

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from research import rngs
-from research.studies.claim import Verdict, exceeds, falls_below, weakest
+from research.studies.claim import Verdict, exceeds, falls_below, weakest, within
 from research.studies.exact_inductive_bias.kernels import BITS, N_TEST, SEEDS, chosen, drawn
 from research.tasks import make_task
 from research.theory import kernels as forms
@@ -24,8 +24,9 @@ from research.theory.chi_square_fits import (
 from research.theory.posterior import posterior
 from research.theory.quadratic_forms import error_law
 
-N_SAMPLES, TARGET = 10_000, 0.05
+N_SAMPLES, N_TAIL, TARGET = 10_000, 100_000, 0.05
 SETTINGS = ((100, 1.0), (100, 5.0), (100, 10.0), (1000, 5.0), (1000, 10.0))  # n, length
+LEARNING = SETTINGS[1:]  # where functions that fit are better than others
 
 
 def paper_fit(seeds: Sequence[int] = SEEDS) -> pd.DataFrame:
@@ -39,7 +40,7 @@ def paper_fit(seeds: Sequence[int] = SEEDS) -> pd.DataFrame:
     law = error_law(found.mean, found.covariance, data.test_targets)
     generator = rngs.named_generator(seed, 'exact_inductive_bias/fit')
     fit = fit_by_likelihood(law.sample(N_SAMPLES, generator))
-    sampled = law.sampled_log_probability(TARGET, N_SAMPLES, generator)
+    sampled = law.sampled_log_probability(TARGET, N_TAIL, generator)
     nats = {
       'exact': law.log_probability(TARGET),
       'sampled': sampled.value,
@@ -54,14 +55,13 @@ def paper_fit(seeds: Sequence[int] = SEEDS) -> pd.DataFrame:
 
 
 def saddlepoint_is_exact_enough(fit: pd.DataFrame) -> Verdict:
-  """The saddlepoint approximation gives the bits of importance sampling, to 0.1 bit (the largest
-  difference of the mean over five settings; bound ours)."""
+  """The saddlepoint approximation gives the bits of importance sampling, to 0.1 bit (difference of the
+  means, within 0.1 for each of five settings; bound ours)."""
   return weakest(
     [
-      falls_below(np.abs(_column(fit, 'exact', *it) - _column(fit, 'sampled', *it)), 0.1)
+      within(_column(fit, 'exact', *it) - _column(fit, 'sampled', *it), -0.1, 0.1, note=_named(*it))
       for it in SETTINGS
-    ],
-    highest=True,
+    ]
   )
 
 
@@ -74,6 +74,19 @@ def paper_fit_understates_the_bits(fit: pd.DataFrame) -> Verdict:
         1 - _column(fit, 'likelihood', *it) / _column(fit, 'exact', *it), 0.02, note=_named(*it)
       )
       for it in SETTINGS
+    ]
+  )
+
+
+def paper_fit_understates_where_kernels_learn(fit: pd.DataFrame) -> Verdict:
+  """Leaving out length 1, where the law is nearly one chi-square, it gives too few bits by more than a
+  tenth (share of the bits that it misses, the smallest of four settings; bound ours)."""
+  return weakest(
+    [
+      exceeds(
+        1 - _column(fit, 'likelihood', *it) / _column(fit, 'exact', *it), 0.1, note=_named(*it)
+      )
+      for it in LEARNING
     ]
   )
 
@@ -92,10 +105,10 @@ def paper_fallback_is_worse(fit: pd.DataFrame) -> Verdict:
 
 
 def cumulants_fit_better_than_likelihood(fit: pd.DataFrame) -> Verdict:
-  """The same law with the exact first three cumulants misses less (difference of the shares missed,
-  the smallest of five settings)."""
+  """The same law with the exact first three cumulants misses less there (difference of the shares
+  missed, the smallest of these four settings)."""
   verdicts = []
-  for it in SETTINGS:
+  for it in LEARNING:
     exact = _column(fit, 'exact', *it)
     off = [np.abs(_column(fit, name, *it) / exact - 1) for name in ('likelihood', 'cumulants')]
     note = f'{_named(*it)}: by cumulants {np.mean(off[1]):.1%} off'
