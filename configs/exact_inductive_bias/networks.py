@@ -3,7 +3,7 @@
 Hundreds of networks that differ in their seed, trained on squared errors until they fit 500 images; one
 run for each task, training-set size, width, depth, architecture, initialization and optimizer.
 
-:smoke  24 networks, 10 steps. For tests; nothing fits.
+:smoke  24 networks, 20 images, 100 steps. For tests.
 :cpu    200 MLPs d-64-64-10 a run (100 of CIFAR-10's, 60 CNNs), PyTorch's initialization, Adam
         at 1e-3 in batches of 50, 600 steps (CNNs: 5e-3, 1,500); 1,000 test images (digits: 360).
 :full   1,000 networks a run, 10,000 test images (digits: 360). Not run yet.
@@ -26,8 +26,9 @@ def get_config(scale: str = 'cpu') -> ConfigDict:
   c.probe = dict(size=50)
   c.evaluation = dict(every=100_000)
   if scale == 'smoke':
-    c.task.update(n_train=64, n_test=40)
-    c.training.total_steps = 10
+    c.task.update(n_train=20, n_test=40)
+    c.optimizer.learning_rate = 5e-3
+    c.training.update(total_steps=100, batch_size=20)
     c.population.size = 24
   elif scale == 'full':
     c.task.n_test = 10_000

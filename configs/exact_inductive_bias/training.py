@@ -4,7 +4,7 @@ Networks of other seeds than those of `networks.py`, on the same images; the law
 are measured is that of the finished population there, and the target is its best error (the study fills
 both in; here are stand-ins).
 
-:smoke  3 networks, 10 steps. For tests.
+:smoke  3 networks, 100 steps. For tests.
 :cpu    5 MLPs 784-64-64-10, as in `networks.py`, measured on its 1,000 test images.
 :full   10 networks, 10,000 test images. Not run yet.
 """
@@ -27,8 +27,9 @@ def get_config(scale: str = 'cpu') -> ConfigDict:
   c.evaluation = dict(per_decade=8)
   c.instruments = dict(inductive_bias=dict(law=(1_000.0, 0.0, 1e-4), target=0.02, per_decade=16))
   if scale == 'smoke':
-    c.task.update(n_train=64, n_test=40)
-    c.training.total_steps = 10
+    c.task.update(n_train=20, n_test=40)
+    c.optimizer.learning_rate = 5e-3
+    c.training.update(total_steps=100, batch_size=20)
     c.population.size = 3
     c.probe.size = 40
   elif scale == 'full':

@@ -134,7 +134,8 @@ def of_networks(curves: pd.DataFrame) -> style.Figure:
 def joined(settings: pd.DataFrame) -> style.Figure:
   """Bits that the error 0.03 takes against coherence early in training; a point is a setting.
 
-  Bars are 95 % intervals of the bits; settings of which fewer than twenty networks fit are left out.
+  Bars are 95 % intervals of the bits, arrows those that are open above; settings of which fewer than
+  twenty networks fit are left out.
 
   Args:
     settings: task.label_noise, coherence/alpha_unbiased, bits, low, high.
@@ -143,13 +144,14 @@ def joined(settings: pd.DataFrame) -> style.Figure:
     figure = style.Figure(figsize=(style.COLUMN, 2.6), layout='constrained')
     axes = figure.subplots()
     for noise, own in settings.dropna(subset=['bits']).groupby('task.label_noise'):
-      value = own['bits'].to_numpy(float)
-      value = np.where(np.isfinite(value), value, np.nan)
-      high = np.where(np.isfinite(own['high']), own['high'], value)
+      low, value, high = (own[name].to_numpy(float) for name in ('low', 'bits', 'high'))
+      value = np.where(np.isfinite(value), value, low)
+      is_open = ~np.isfinite(high)
       axes.errorbar(
         own['coherence/alpha_unbiased'],
         value,
-        [np.maximum(value - own['low'], 0), np.maximum(high - value, 0)],
+        [np.maximum(value - low, 0), np.where(is_open, value, np.maximum(high - value, 0))],
+        lolims=is_open,
         fmt='o',
         color=style.noise_color(float(noise)),  # pyright: ignore[reportArgumentType]
         label=style.noise_label(float(noise)),  # pyright: ignore[reportArgumentType]

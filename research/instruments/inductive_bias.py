@@ -69,7 +69,7 @@ def _bits(error: jax.Array, law: tuple[float, ...]) -> jax.Array:
   """
   k, a, scale = law
   excess = error / scale - k - a
-  d = 2 * excess / (k + 2 * a + jnp.sqrt((k + 2 * a) ** 2 + 4 * a * excess))
+  d = 2 * excess / (k + 2 * a + jnp.sqrt(jnp.maximum((k + 2 * a) ** 2 + 4 * a * excess, k**2)))
   small = jnp.abs(d) < 0.03
   series = d**2 * (1 / 2 - d * (1 / 3 - d * (1 / 4 - d / 5)))
   exponent = k / 2 * jnp.where(small, series, d - jnp.log1p(d)) + a / 2 * d**2

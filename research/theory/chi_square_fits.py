@@ -20,8 +20,9 @@ def fit_by_cumulants(mean: float, variance: float, third: float) -> QuadraticFor
 
   With :math:`\kappa_1 s^2 - \kappa_2 s + \kappa_3 / 8 = 0`, the smaller root,
   :math:`a = \kappa_2 / 2s^2 - \kappa_1 / s` and :math:`k = \kappa_1 / s - a`. No such law has a
-  third cumulant above :math:`2 \kappa_2^2 / \kappa_1` or below :math:`3/4` of that: there, it is the
-  one at that end, with a = 0 or with k = 0, and has the first two cumulants alone.
+  third cumulant above :math:`2 \kappa_2^2 / \kappa_1` or below :math:`3/4` of that, where k = 0: there,
+  it is the one at that end, with a = 0 or with k = 1, and has the first two cumulants alone. Not k
+  below 1, unless a = 0: the law would have an atom at no error at all, or nearly.
 
   Guarantees (each is a test): the cumulants of a scaled noncentral chi-square give it back; mean and
   variance are always met.
@@ -33,10 +34,11 @@ def fit_by_cumulants(mean: float, variance: float, third: float) -> QuadraticFor
     if not 0 < value < np.inf:
       raise ValueError(f'{name} must be positive and finite, not {value}')
   root = np.sqrt(max(variance**2 - mean * third / 2, 0.0))
-  scale = max((variance - root) / (2 * mean), variance / (4 * mean))
+  central = variance / (2 * mean)  # the scale where a = 0
+  least = mean - np.sqrt(mean**2 - variance / 2) if central < mean else central  # where k = 1
+  scale = min(max((variance - root) / (2 * mean), least), central)
   noncentrality = max(variance / (2 * scale**2) - mean / scale, 0.0)
-  degrees = max(mean / scale - noncentrality, 0.0)
-  return _law(scale, degrees, noncentrality)
+  return _law(scale, mean / scale - noncentrality, noncentrality)
 
 
 def fit_to_sample(errors: np.ndarray) -> QuadraticForm:

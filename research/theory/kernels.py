@@ -110,15 +110,6 @@ def ntk(
   return _wide(depth, activation, weight_variance, bias_variance, tangent=True)
 
 
-KERNELS: dict[str, Callable[..., Kernel]] = {
-  'rbf': rbf,
-  'matern': matern,
-  'polynomial': polynomial,
-  'nngp': nngp,
-  'ntk': ntk,
-}
-
-
 def median_distance(inputs: np.ndarray, most: int = 2000) -> float:
   """The median distance between two of the first `most` inputs [n, d]: a usual length of a kernel.
 

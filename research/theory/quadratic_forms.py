@@ -19,7 +19,7 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 LOG_2PI = np.log(2 * np.pi)
 
@@ -83,7 +83,7 @@ class QuadraticForm:
 
   def saddlepoint(self, epsilon: float) -> float:
     r"""The t at which :math:`K'(t) = \epsilon`; -inf where there is none: at or below the
-    least error, or too close above it for a float.
+    least error, or too close above it for a float; inf too far above the mean for one.
 
     Raises:
       ValueError: epsilon is not finite.
@@ -110,6 +110,8 @@ class QuadraticForm:
     share = 0.5  # of the way to the last t
     while self.cgf(last * share)[1] < epsilon:
       share = (1 + share) / 2
+      if share > 1 - 1e-12:
+        return np.inf
     return self._where_slope_is(epsilon, 0.0, last * share)
 
   def _where_slope_is(self, epsilon: float, low: float, high: float) -> float:
@@ -125,18 +127,27 @@ class QuadraticForm:
     at the saddlepoint t. It is computed in logarithms, so that nothing underflows: for
     :math:`u < 0`, :math:`\log \varphi(u) + \log(R(-u) + 1/u - 1/v)` with Mills' ratio R.
 
-    Guarantees (each is a test): of one chi-square and of sums with equal weights, within 2 % of P
-    where P is above 1e-200; of any sum, within the error of importance sampling; it rises with epsilon;
-    e and epsilon may be in any unit; -inf below the least error, about 0 far above the mean.
+    One chi-square is computed exactly where P is above 1e-290. Guarantees (each is a test): of sums of
+    equal weights it is within 2 % of P where degrees add up to ten, 6 % at three, 17 % at one; of other
+    sums, within the error of importance sampling; it rises with epsilon, and is never positive; e and
+    epsilon may be in any unit; -inf below the least error, 0 far above the mean. Not made for a single
+    part with k below a half and a above 0, which has nearly an atom at 0.
 
     Cost: r numbers, about 30 times.
 
     References: `Lugannani & Rice (1980) <https://doi.org/10.2307/1426607>`_; for quadratic forms
       `Kuonen (1999) <https://doi.org/10.1093/biomet/86.4.929>`_.
     """
+    if not self.weights.any():
+      return 0.0 if epsilon > self.least else -np.inf
+    exact = self._one_chi_square(epsilon)
+    if exact > -660:
+      return exact
     t = self.saddlepoint(epsilon)
     if np.isneginf(t):
       return -np.inf
+    if np.isposinf(t):
+      return 0.0
     value, _, second = self.cgf(t)
     u = np.sign(t) * np.sqrt(2 * max(t * epsilon - value, 0.0))
     v = t * np.sqrt(second)
@@ -147,7 +158,16 @@ class QuadraticForm:
       rest = special.ndtr(-u) - np.exp(-(u**2) / 2 - LOG_2PI / 2) * (1 / u - 1 / v)
       return float(np.log1p(-min(max(rest, 0.0), 1 - 1e-16)))
     mills = np.sqrt(np.pi / 2) * special.erfcx(-u / np.sqrt(2))
-    return float(-(u**2) / 2 - LOG_2PI / 2 + np.log(mills + 1 / u - 1 / v))
+    return float(min(-(u**2) / 2 - LOG_2PI / 2 + np.log(mills + 1 / u - 1 / v), 0.0))
+
+  def _one_chi_square(self, epsilon: float) -> float:
+    """log P of a single part by SciPy; -inf where that underflows, or there are more."""
+    if self.weights.size > 1 or epsilon <= 0:
+      return -np.inf
+    w, k, m = self.weights[0], max(float(self.degrees[0]), 1e-9), self.shifts[0]
+    with np.errstate(all='ignore'):
+      found = stats.ncx2.logcdf(epsilon / w, k, m / w) if m else stats.chi2.logcdf(epsilon / w, k)
+    return float(found) if np.isfinite(found) else -np.inf
 
   def chernoff(self, epsilon: float) -> float:
     r"""The bound :math:`\log P(e \le \epsilon) \le \min_{t \le 0} K(t) - t \epsilon`, in nats.

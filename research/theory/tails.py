@@ -15,7 +15,6 @@ from scipy import stats
 from research.theory.chi_square_fits import checked, fit_to_sample
 
 CONFIDENCE = 0.95
-COUNTED = 10  # hypotheses at or below epsilon, for counting them to be enough
 TAIL = 0.2  # share of the hypotheses that the extreme-value fit sees
 FEWEST = 20  # of the sample, for any estimate
 
@@ -27,8 +26,8 @@ class Bias(NamedTuple):
     value: the estimate; inf where no hypothesis can reach epsilon.
     low: the lower end of the interval, 0 at least.
     high: its upper end, perhaps inf.
-    extrapolated: whether fewer than COUNTED hypotheses of the sample reach epsilon, so that value and
-      `high` rest on the form of the tail.
+    extrapolated: whether no hypothesis of the sample reaches epsilon, so that value and `high` rest on
+      the form of the tail. What is proven then is `low` alone.
   """
 
   value: float
@@ -42,14 +41,15 @@ def required_bias(
 ) -> Bias:
   """I(epsilon) from the test errors of sampled hypotheses.
 
-  If COUNTED or more reach epsilon they are counted. Else the value is that of a noncentral chi-square
-  (`fitted`), and the interval is the hull of its own and of the extreme-value fit's, cut below by what
-  counting proves.
+  If some of S reach epsilon they are counted (`count`). Else the value is that of a noncentral
+  chi-square (`fitted`), at least log S; the interval begins where counting proves it to, at
+  log(S / 3.7), and ends at the higher of the ends of both fits: the chi-square's and the extreme-value
+  one's. An open interval is the usual case far below all errors.
 
-  Guarantees (each is a test): where hypotheses are counted, the interval covers the truth in at least
-  95 % of repeated samples; where it extrapolates laws that are no chi-square, in at least 90 % down to
-  probabilities of a hundredth of 1 / S, of the laws tried; lower epsilon, more bias; the order of the
-  errors does not matter; the unit of errors and epsilon does not.
+  Guarantees (each is a test): the interval covers the truth in 95 % of repeated samples where
+  hypotheses are counted, and in 93 % or more of those of the laws tried where they are not, down to
+  probabilities of a hundredth of 1 / S: skewed to either side, with chi-squares or others; lower
+  epsilon, more bias; neither the order of the errors nor the unit of errors and epsilon matters.
 
   Args:
     errors: test errors of hypotheses that fit the training set, [S].
@@ -63,15 +63,14 @@ def required_bias(
   """
   errors = checked(errors, FEWEST)
   counted = count(errors, epsilon)
-  if np.sum(errors <= epsilon) >= COUNTED:
+  if not counted.extrapolated:
     return counted
   fits = [
     fitted(errors, epsilon, generator, n_bootstrap),
     extreme_value(errors, epsilon, generator, n_bootstrap),
   ]
-  low = max(min(fit.low for fit in fits), counted.low)
-  high = max(max(fit.high for fit in fits), low)
-  return Bias(max(fits[0].value, low), low, high, True)
+  value = max(fits[0].value, float(np.log(len(errors))))
+  return Bias(value, counted.low, max(value, *(fit.high for fit in fits)), True)
 
 
 def count(errors: np.ndarray, epsilon: float) -> Bias:
@@ -89,7 +88,7 @@ def count(errors: np.ndarray, epsilon: float) -> Bias:
   k, n, alpha = int(np.sum(errors <= epsilon)), len(errors), (1 - CONFIDENCE) / 2
   least = float(stats.beta.ppf(alpha, k, n - k + 1)) if k else 0.0
   most = float(stats.beta.ppf(1 - alpha, k + 1, n - k)) if k < n else 1.0
-  return Bias(_nats(k / n), _nats(most), _nats(least), k < COUNTED)
+  return Bias(_nats(k / n), _nats(most), _nats(least), k == 0)
 
 
 def fitted(
@@ -191,8 +190,8 @@ def _resampled(errors, generator, n_bootstrap: int):
 def _interval(value: float, resampled: list[float], errors, epsilon: float) -> Bias:
   tail = (1 - CONFIDENCE) / 2
   low, high = np.quantile(resampled, [tail, 1 - tail], method='inverted_cdf')
-  few = int(np.sum(errors <= epsilon)) < COUNTED
-  return Bias(float(value), float(max(low, 0.0)), float(high), few)
+  none = not np.any(errors <= epsilon)
+  return Bias(float(value), float(max(low, 0.0)), float(high), none)
 
 
 def _nats(probability: float) -> float:

@@ -220,11 +220,23 @@ def test_a_claim_fails_where_it_is_false(name):
 
 def test_where_nothing_fits_nothing_is_claimed():
   unfit = {'networks': of_networks(train=0.09), 'joining': of_settings(train=0.09)}
+  unfit['curves'] = pd.DataFrame([], columns=networks.COLUMNS)
+  unfit['matched'] = of_matched()[:0]
   for name, claim in CLAIMS.items():
     if {*claim.reads} & {*unfit}:
       verdict = claim.verdict(true_tables() | unfit)
       assert verdict.holds is None, name
       assert verdict.note
+
+
+def test_settings_that_are_lost_are_not_passed_over():
+  table = of_settings()
+  table.loc[table['task.label_noise'] == 0.3, 'train/loss'] = 1.0
+  for claim in study.CLAIMS:
+    if claim.reads == ('joining',):
+      verdict = claim.verdict({'joining': table})
+      assert verdict.holds is None, claim.name
+      assert '8 settings could not be measured' in verdict.note
 
 
 def test_the_law_of_finished_networks_goes_to_the_instrument(monkeypatch, tmp_path):

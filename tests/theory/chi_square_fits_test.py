@@ -15,7 +15,7 @@ def law(degrees, noncentrality, scale):
   return QuadraticForm(np.array([scale]), np.array([degrees]), np.array([scale * noncentrality]))
 
 
-@pytest.mark.parametrize('parameters', [(3.0, 2.0, 0.1), (100.0, 0.5, 2.0), (0.5, 80.0, 1e-4)])
+@pytest.mark.parametrize('parameters', [(3.0, 2.0, 0.1), (100.0, 0.5, 2.0), (1.5, 80.0, 1e-4)])
 def test_its_own_cumulants_give_a_law_back(parameters):
   true = law(*parameters)
   found = fit_by_cumulants(*true.cumulants())
@@ -28,6 +28,9 @@ def test_mean_and_variance_are_met_whatever_the_third(skewness):
   mean, variance = 0.5, 0.02
   found = fit_by_cumulants(mean, variance, skewness * variance**1.5)
   np.testing.assert_allclose(found.cumulants()[:2], [mean, variance], rtol=1e-9)
+  assert found.degrees[0] > 1 - 1e-9
+  wide = fit_by_cumulants(mean, 3 * mean**2, skewness)
+  np.testing.assert_allclose(wide.cumulants()[:2], [mean, 3 * mean**2], rtol=1e-9)
 
 
 def test_samples_of_a_chi_square_give_its_tail():

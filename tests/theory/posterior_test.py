@@ -59,7 +59,8 @@ def test_the_order_of_the_examples_does_not_matter():
 
 def test_repeated_inputs():
   twice = np.concatenate([X, X[:1]])
-  found = posterior(kernels.rbf(0.5), twice, np.concatenate([Y, Y[:1]]), XS)
+  with pytest.warns(RuntimeWarning, match='nearly singular'):
+    found = posterior(kernels.rbf(0.5), twice, np.concatenate([Y, Y[:1]]), XS)
   assert found.jitter > 0
   np.testing.assert_allclose(found.mean, posterior(kernels.rbf(0.5), X, Y, XS).mean, atol=1e-4)
   with pytest.raises(ValueError, match='kernel must have functions that fit the training set'):
@@ -72,5 +73,12 @@ def test_a_kernel_that_is_too_small_for_the_examples_is_refused():
 
 
 def test_shapes_are_checked():
-  with pytest.raises(ValueError, match='inputs, targets and test_inputs must be'):
-    posterior(kernels.rbf(0.5), X, Y[:, 0], XS)
+  for inputs, targets in ((X, Y[:, 0]), (X[:0], Y[:0])):
+    with pytest.raises(ValueError, match='inputs, targets and test_inputs must be'):
+      posterior(kernels.rbf(0.5), inputs, targets, XS)
+
+
+def test_smooth_kernels_on_many_points_warn():
+  x = np.random.default_rng(2).uniform(size=(200, 2))
+  with pytest.warns(RuntimeWarning, match='nearly singular'):
+    posterior(kernels.rbf(0.25), x, x, XS)

@@ -21,24 +21,32 @@ def mixed(seed=0, n=30):
   )
 
 
-@pytest.mark.parametrize(('degrees', 'noncentrality'), [(3, 0), (10, 5), (4, 40), (1000, 30)])
+@pytest.mark.parametrize(
+  ('degrees', 'noncentrality', 'within'),
+  [(1, 0, 0.17), (3, 0, 0.06), (10, 5, 0.02), (12, 40, 0.02), (1000, 30, 0.02)],
+)
 @pytest.mark.parametrize('p', [0.999, 0.9, 0.5, 0.1, 1e-5, 1e-50, 1e-200])
-def test_one_chi_square(degrees, noncentrality, p):
+def test_equal_weights(degrees, noncentrality, within, p):
   law = stats.ncx2(degrees, noncentrality) if noncentrality else stats.chi2(degrees)
-  epsilon = law.ppf(p)
-  found = single(degrees, noncentrality).log_probability(epsilon)
-  np.testing.assert_allclose(np.exp(found - law.logcdf(epsilon)), 1, atol=0.06)
-  if degrees >= 10:
-    np.testing.assert_allclose(np.exp(found - law.logcdf(epsilon)), 1, atol=0.02)
+  epsilon, half = law.ppf(p), np.full(2, 0.5)
+  if epsilon < 1e-100:
+    pytest.skip('too close to 0 for a float')
+  whole = single(degrees, noncentrality)
+  np.testing.assert_allclose(whole.log_probability(epsilon), law.logcdf(epsilon), rtol=1e-9)
+  split = QuadraticForm(np.ones(2), degrees * half, noncentrality * half)
+  np.testing.assert_allclose(
+    np.exp(split.log_probability(epsilon) - law.logcdf(epsilon)), 1, atol=within
+  )
 
 
-def test_equal_weights_are_one_chi_square():
-  split = QuadraticForm(np.full(5, 0.3), np.full(5, 2.0), np.array([0.0, 0.5, 1.0, 0.0, 0.3]))
-  whole = single(10, 1.8 / 0.3, 0.3)
-  for epsilon in (0.1, 1.0, 4.8, 9.0):
-    np.testing.assert_allclose(
-      split.log_probability(epsilon), whole.log_probability(epsilon), rtol=1e-9
-    )
+@pytest.mark.parametrize('degrees', [0.5, 1.0, 7.0])
+def test_one_chi_square_rises_however_few_its_degrees(degrees):
+  for noncentrality in (3.0, 5000.0):
+    law = single(degrees, noncentrality)
+    mean = law.cumulants()[0]
+    found = [law.log_probability(mean * share) for share in (1e-30, 1e-12, 1e-6, 1e-3, 0.3, 1, 9)]
+    assert found == sorted(found)
+    assert found[-1] <= 0
 
 
 @pytest.mark.parametrize('share', [1.5, 1.0, 0.9, 0.5, 0.1, 0.01])
@@ -112,6 +120,9 @@ def test_what_cannot_vary_bounds_the_error():
   assert law.least == 2
   assert law.log_probability(2.0) == law.chernoff(1.9) == -np.inf
   np.testing.assert_allclose(law.log_probability(3.0), stats.chi2(1).logcdf(1), atol=0.07)
+  still = QuadraticForm(np.zeros(2), np.ones(2), np.ones(2))
+  assert (still.log_probability(2.0), still.log_probability(2.1)) == (-np.inf, 0.0)
+  assert mixed().log_probability(1e30) == 0
   with pytest.raises(ValueError, match='epsilon must exceed the least error'):
     law.sampled_log_probability(1.5, 10, np.random.default_rng(0))
 

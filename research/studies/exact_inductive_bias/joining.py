@@ -2,7 +2,7 @@
 
 Each setting of label noise, width, depth and training examples is one point. Bits are those of `tails`
 to the error 0.03 among the networks of the setting that fit their labels; the rank correlation is over
-settings, with a bootstrap interval over them.
+settings, with a bootstrap interval over them; the intervals of the bits themselves do not enter it.
 """
 
 import numpy as np
@@ -57,7 +57,7 @@ def they_go_together_at_equal_label_noise(joining: pd.DataFrame) -> Verdict:
 def coherence_and_errors_go_together(joining: pd.DataFrame) -> Verdict:
   """What takes no extrapolation: the more coherent gradients are early, the lower the mean test error
   of the networks that fit (Spearman's rank correlation, below 0)."""
-  table = by_setting(joining).dropna(subset=[REQUIRED])[[NOISE, COHERENCE, ERROR]]
+  table = by_setting(joining)[[NOISE, COHERENCE, ERROR]]
   return bootstrapped(table, lambda it: rank(it, COHERENCE, ERROR), below=True)
 
 
@@ -69,9 +69,11 @@ def label_noise_takes_bits(joining: pd.DataFrame) -> Verdict:
 
 
 def _measured(joining: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-  """Settings whose bits are known, infinite ones as more than any; and how many of all these are."""
+  """Every setting, NaN where bits are not known and more than any where they are infinite; a note."""
   everything = by_setting(joining)
-  table = everything.dropna(subset=[REQUIRED])[[NOISE, COHERENCE, REQUIRED]]
+  table = everything[[NOISE, COHERENCE, REQUIRED]]
   finite = table[REQUIRED].replace(np.inf, np.nan)
-  note = f'{len(table)} of {len(everything)} settings have twenty networks that fit'
-  return table.assign(**{REQUIRED: finite.fillna(2 * finite.max())}), note
+  open_above = int(np.isinf(everything['high'].astype(float)).sum())
+  note = f'bits of {open_above} of {len(everything)} settings have an interval that is open above'
+  largest = np.where(np.isinf(table[REQUIRED].astype(float)), 2 * finite.max(), table[REQUIRED])
+  return table.assign(**{REQUIRED: largest.astype(float)}), note

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from research import tables
+from research.configuration import ConfigError
 from research.studies.claim import Verdict, exceeds, falls_below
 from research.studies.exact_inductive_bias.networks import FITS, errors_on_test
 from research.summaries import last
@@ -20,9 +21,11 @@ def law_of_finished(root: pathlib.Path) -> dict[str, dict[str, Any]]:
   table = tables.load_runs(root / 'networks', only=['mnist'])
   try:
     errors = errors_on_test(table)
-  except ValueError:  # at smoke nothing fits: that what follows runs is all that counts
-    errors = last(table)['test/loss'].to_numpy(float) / 5
-  law = fit_to_sample(errors)
+    law = fit_to_sample(errors)
+  except ValueError as error:
+    raise ConfigError(
+      f'networks/mnist has no law for `training` to be measured by: {error}'
+    ) from error
   degrees, weight, shift = (float(x[0]) for x in (law.degrees, law.weights, law.shifts))
   fitted = (max(degrees, 1e-3), shift / weight, weight)
   overrides = {'law': fitted, 'target': float(errors.min())}

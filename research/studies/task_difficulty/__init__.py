@@ -90,12 +90,12 @@ def reading(tables: Mapping[str, pd.DataFrame]) -> str:
   means = tables['measured'].groupby('dataset', sort=False).mean(numeric_only=True)
   parts = [
     f'{name} 1e{row["log10_bits"]:.1f} (m = {row["m"]:.1f}, delta = {row["delta"]:.3g}, '
-    f'R = {row["radius"]:.4g}; interval 1e{row["log10_bits_low"]:.1f} to '
-    f'1e{row["log10_bits_high"]:.1f})'
+    f'R = {row["radius"]:.4g}; extrapolated 1e{row["log10_bits_extrapolated"]:.1f}, '
+    f'interval 1e{row["log10_bits_low"]:.1f} to 1e{row["log10_bits_high"]:.1f})'
     for name, row in means.iterrows()
   ]
   return (
     f'Bits, from our own measurements of the training images: {", ".join(parts)}. Means over seeds; '
-    'intervals are of m over its anchors and of the delta that random pairs extrapolate to, not of '
-    'the bias of either. cifar10_partial is 20,000 of 50,000 images.'
+    'with the delta that random pairs extrapolate to, and intervals of that and of m over its anchors, '
+    'not of the bias of either. cifar10_partial is 20,000 of 50,000 images.'
   )

@@ -68,7 +68,7 @@ def _row(seed: int, m: int, n: int, noise: float) -> dict:
     'gap': GAP,
     'delta': closest_pair(points, labels).distance,
     'delta_code': 1 / extremes.extrapolated(tail, n**2 / 2, form='code'),
-    'delta_textbook': 1 / extremes.extrapolated(tail, n**2 / 2),
+    'delta_textbook': 1 / extremes.extrapolated(tail, n**2 / 4),
   }
 
 

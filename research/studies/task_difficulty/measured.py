@@ -79,7 +79,8 @@ def _rows(name: str, seeds: Sequence[int]) -> list[dict]:
   n_anchors = min(N_ANCHORS, n // len(seeds))
   order = rngs.named_generator(seeds[0], f'difficulty/anchors/{name}').permutation(n)
   near = nearest(images, order[: len(seeds) * n_anchors], max(MORE_K)).distances
-  n_all = n**2 * (1 - 1 / n_classes)  # as in the authors' code
+  ordered = n**2 * (1 - 1 / n_classes)  # the authors' code counts each pair twice
+  n_all = {'code': ordered, 'textbook': ordered / 2}
   rows = []
   for i, seed in enumerate(seeds):
     own = near[i * n_anchors : (i + 1) * n_anchors]
@@ -89,12 +90,14 @@ def _rows(name: str, seeds: Sequence[int]) -> list[dict]:
     )
     tail = extremes.tail(1 / closest, N_PAIRS)
     deltas = {
-      f'delta_{form}': 1 / extremes.extrapolated(tail, n_all, form=form)
+      f'delta_{form}': 1 / extremes.extrapolated(tail, n_all[form], form=form)
       for form in ('code', 'textbook')
     }
     m = dimension.pooled(own[:, :K])
     ms = dimension.resampled(own[:, :K], generator(f'difficulty/m/{name}'), N_RESAMPLES)
-    reach = extremes.resampled(tail, n_all, generator(f'difficulty/tail/{name}'), N_RESAMPLES)
+    reach = extremes.resampled(
+      tail, n_all['textbook'], generator(f'difficulty/tail/{name}'), N_RESAMPLES
+    )
     log10 = functools.partial(_log10_bits, base)
     rows.append(
       {
