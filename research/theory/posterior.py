@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import linalg
-from scipy.linalg import lapack
 
 from research.theory.kernels import Kernel
 
@@ -104,7 +103,8 @@ def posterior(
       f'{misfit:.3g} (jitter {jitter:g}): are inputs repeated with other labels, is the length too '
       'large?'
     )
-  condition = lapack.dpocon(factor, np.abs(matrix).sum(0).max(), uplo='L')[0]
+  (pocon,) = linalg.get_lapack_funcs(('pocon',), (factor,))
+  condition = pocon(factor, np.abs(matrix).sum(0).max(), uplo='L')[0]
   if jitter or condition < 1e-12:
     warnings.warn(
       f'kernel: its matrix on the {len(inputs)} training inputs is nearly singular (jitter {jitter:g}, '
