@@ -57,7 +57,9 @@ def guarded(run: Callable[[], int]) -> int:
   try:
     return _refusing(run)
   except KeyboardInterrupt:
-    _say('stopped; the same command goes on from the last checkpoint')
+    _say(
+      'stopped; the same command goes on from the last checkpoint, and begins a calculation anew'
+    )
     return 130
 
 

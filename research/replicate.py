@@ -85,7 +85,9 @@ def _run(parser: argparse.ArgumentParser, flags: argparse.Namespace, overrides: 
   captions = {name: (inspect.getdoc(it[0]) or '').partition('\n')[0] for name, it in drawn.items()}
   page = write_page(card, images, root, study.TITLE, captions)
   _print(study.TITLE, study.summary(tables), card)
-  print(f'figures: {root / "figures"}\ncard: {written}, {page}')
+  if drawn:
+    print(f'figures: {root / "figures"}')
+  print(f'card: {written}, {page}')
   return 0
 
 
@@ -141,7 +143,7 @@ def _print(title: str, summary, card: dict) -> None:
     print(f'{"":>14}  {claim["note"]}; the paper: {claim["paper"]}')
   if card['not_run']:
     print(f'not run: what {len(card["not_run"])} more claims read')
-  print(f'\n{card["minutes"]:g} minutes of training on {card["device"]}')
+  print(f'\n{card["minutes"]:g} minutes of computing on {card["device"]}')
 
 
 if __name__ == '__main__':

@@ -169,7 +169,7 @@ def _cost(experiments: Mapping[str, Mapping[str, Any]]) -> list[str]:
     '<section>',
     '<h2>Cost</h2>',
     '<table>',
-    '<caption>What was trained, and for how long.</caption>',
+    '<caption>What was trained or calculated, and for how long.</caption>',
     '<thead><tr><th scope="col">experiment</th>',
     *(f'<th scope="col" class="number">{key}</th>' for key in keys),
     '</tr></thead>',

@@ -18,16 +18,15 @@ BITS, LACKING = 'inductive_bias/bits', 'inductive_bias/lacking'
 
 def law_of_finished(root: pathlib.Path) -> dict[str, dict[str, Any]]:
   """The law of the errors of the finished population, and its best: for the instrument of others."""
-  table = tables.load_runs(root / 'networks', only=['mnist'])
   try:
-    errors = errors_on_test(table)
+    errors = errors_on_test(tables.load_runs(root / 'networks', only=['mnist']))
     law = fit_to_sample(errors)
-  except ValueError as error:
+  except (FileNotFoundError, ValueError) as error:
     raise ConfigError(
-      f'networks/mnist has no law for `training` to be measured by: {error}'
+      f'`training` is measured by the law of the runs of `networks`, do these first: {error}'
     ) from error
   degrees, weight, shift = (float(x[0]) for x in (law.degrees, law.weights, law.shifts))
-  fitted = (max(degrees, 1e-3), shift / weight, weight)
+  fitted = (degrees, shift / weight, weight)
   overrides = {'law': fitted, 'target': float(errors.min())}
   return {'mnist': {f'instruments.inductive_bias.{key}': it for key, it in overrides.items()}}
 
