@@ -29,6 +29,7 @@ def get_config(scale: str = 'cpu') -> ConfigDict:
     c.task.update(n_train=20, n_test=40)
     c.optimizer.learning_rate = 5e-3
     c.training.update(total_steps=100, batch_size=20)
+    c.probe.size = 20
     c.population.size = 24
   elif scale == 'full':
     c.task.n_test = 10_000
