@@ -1,8 +1,10 @@
 """Inductive bias in bits: of kernels, of populations of networks, and beside coherence."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from research import tables
 from research.figures import arms, style
@@ -61,7 +63,7 @@ def of_kernels(kernels: pd.DataFrame, fit: pd.DataFrame) -> style.Figure:
       xscale='log', yscale='log', xlabel='training examples', ylabel='bits to the error 0.05'
     )
     left.legend()
-    settings = sorted({(int(n), float(length)) for n, length in zip(fit['n'], fit['length'])})  # noqa: B905
+    settings = sorted({(int(n), float(length)) for n, length in zip(fit['n'], fit['length'])})
     for i, (name, (label, colour, marker)) in enumerate(FITS.items()):
       for place, (n, length) in enumerate(settings):
         own = fit[(fit['n'] == n) & (fit['length'] == length)]
@@ -84,9 +86,10 @@ def of_kernels(kernels: pd.DataFrame, fit: pd.DataFrame) -> style.Figure:
 def of_networks(curves: pd.DataFrame) -> style.Figure:
   """Bits against the target error of networks that fit, and how much equally good ones disagree.
 
-  Left: bits to a target; bands are 95 % intervals, dotted where fewer than ten networks reach it and
-  the tail is extrapolated. Right: the share of test images on which a network differs from the best
-  one, any (full) or the one that differs most (open), among those within some accuracy of it.
+  Left: bits to a target; bands are 95 % intervals. Where no network reaches it the tail is
+  extrapolated, dotted, and the thin line is the lower end of an interval that is open above. Right: the
+  share of test images on which a network differs from the best one, any (full) or the one that differs
+  most (open), among those within some accuracy of it.
 
   Args:
     curves: run, target, value, low, high, extrapolated; and spread, ambiguity, discrepancy.
@@ -106,8 +109,9 @@ def of_networks(curves: pd.DataFrame) -> style.Figure:
       target = bits['target'].to_numpy(float)
       left.plot(target, value, ':', color=colour, linewidth=1)
       left.plot(target[known], value[known], line, color=colour, label=label)
-      high = np.where(np.isfinite(high), high, 1e6)
-      left.fill_between(target, low, high, color=colour, alpha=0.15, linewidth=0)
+      closed = np.isfinite(high)
+      left.fill_between(target, low, high, where=closed, color=colour, alpha=0.2, linewidth=0)
+      left.plot(target[~closed], low[~closed], '-', color=colour, linewidth=0.7)
       alike = own.dropna(subset=['spread']).sort_values('spread')
       for name, face in (('ambiguity', colour), ('discrepancy', 'white')):
         right.plot(
@@ -117,6 +121,7 @@ def of_networks(curves: pd.DataFrame) -> style.Figure:
           marker='o',
           color=colour,
           markerfacecolor=face,
+          markersize=4,
           label=label if name == 'ambiguity' else None,
         )
     left.set(xscale='log', xlabel='target error (mean square)', ylabel='bits')
@@ -127,7 +132,7 @@ def of_networks(curves: pd.DataFrame) -> style.Figure:
     right.set(
       xlabel='points of accuracy below the best', ylabel='share of test images', ylim=(0, None)
     )
-    right.legend(fontsize='x-small')
+    figure.legend(*right.get_legend_handles_labels(), loc='outside upper center', ncols=6)
   return figure
 
 
@@ -143,7 +148,8 @@ def joined(settings: pd.DataFrame) -> style.Figure:
   with style.context():
     figure = style.Figure(figsize=(style.COLUMN, 2.6), layout='constrained')
     axes = figure.subplots()
-    for noise, own in settings.dropna(subset=['bits']).groupby('task.label_noise'):
+    groups = settings.dropna(subset=['bits']).groupby('task.label_noise')
+    for (noise, own), marker in zip(groups, itertools.cycle('osD')):
       low, value, high = (own[name].to_numpy(float) for name in ('low', 'bits', 'high'))
       value = np.where(np.isfinite(value), value, low)
       is_open = ~np.isfinite(high)
@@ -152,7 +158,9 @@ def joined(settings: pd.DataFrame) -> style.Figure:
         value,
         [np.maximum(value - low, 0), np.where(is_open, value, np.maximum(high - value, 0))],
         lolims=is_open,
-        fmt='o',
+        fmt=marker,
+        markersize=4,
+        elinewidth=0.8,
         color=style.noise_color(float(noise)),  # pyright: ignore[reportArgumentType]
         label=style.noise_label(float(noise)),  # pyright: ignore[reportArgumentType]
       )
@@ -161,5 +169,6 @@ def joined(settings: pd.DataFrame) -> style.Figure:
       ylabel='bits to the error 0.03',
       yscale='log',
     )
+    axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.legend()
   return figure

@@ -63,11 +63,12 @@ def test_kernels_are_means_over_seeds_and_fits_every_draw(kernels, fit):
 def test_bands_are_open_where_intervals_are(curves):
   left, right = inductive_bias.of_networks(curves).axes
   assert len(left.collections) == 2  # of the runs that are shown
-  top = left.collections[0].get_paths()[0].vertices[:, 1].max()
-  assert top > 1e5
+  band = np.concatenate([path.vertices for path in left.collections[0].get_paths()])
+  assert band[:, 0].min() == 0.02  # not where the interval is open
   assert left.get_ylim()[1] < 100
-  counted = [line for line in left.lines if line.get_linestyle() == '-']
-  np.testing.assert_allclose(counted[0].get_xdata(), [0.03])
+  _, counted, opened = left.lines[:3]
+  np.testing.assert_allclose(counted.get_xydata(), [[0.03, 2.0]])
+  np.testing.assert_allclose(opened.get_xydata(), [[0.01, 9.0]])
   np.testing.assert_allclose(right.lines[0].get_ydata(), [0.3, 0.35])
 
 
