@@ -63,7 +63,9 @@ def of_kernels(kernels: pd.DataFrame, fit: pd.DataFrame) -> style.Figure:
       xscale='log', yscale='log', xlabel='training examples', ylabel='bits to the error 0.05'
     )
     left.legend()
-    settings = sorted({(int(n), float(length)) for n, length in zip(fit['n'], fit['length'])})
+    settings = sorted(
+      {(int(n), float(length)) for n, length in zip(fit['n'], fit['length'], strict=True)}
+    )
     for i, (name, (label, colour, marker)) in enumerate(FITS.items()):
       for place, (n, length) in enumerate(settings):
         own = fit[(fit['n'] == n) & (fit['length'] == length)]
@@ -124,8 +126,8 @@ def of_networks(curves: pd.DataFrame) -> style.Figure:
           markersize=4,
           label=label if name == 'ambiguity' else None,
         )
-    left.set(xscale='log', xlabel='target error (mean square)', ylabel='bits')
-    left.set_ylim(0, 1.05 * highest)
+    left.set(xscale='log', yscale='log', xlabel='target error (mean square)', ylabel='bits')
+    left.set_ylim(0.1, 1.5 * highest)
     left.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     left.xaxis.set_major_formatter('{x:g}')
     left.xaxis.set_minor_formatter(NullFormatter())
@@ -149,19 +151,21 @@ def joined(settings: pd.DataFrame) -> style.Figure:
     figure = style.Figure(figsize=(style.COLUMN, 2.6), layout='constrained')
     axes = figure.subplots()
     groups = settings.dropna(subset=['bits']).groupby('task.label_noise')
-    for (noise, own), marker in zip(groups, itertools.cycle('osD')):
+    for (noise, own), marker in zip(groups, itertools.cycle('osD'), strict=False):
       low, value, high = (own[name].to_numpy(float) for name in ('low', 'bits', 'high'))
       value = np.where(np.isfinite(value), value, low)
       is_open = ~np.isfinite(high)
+      place, colour = own['coherence/alpha_unbiased'], style.noise_color(float(noise))  # pyright: ignore[reportArgumentType]
+      axes.vlines(place, low, value, colors=colour, linewidth=0.8)
       axes.errorbar(
-        own['coherence/alpha_unbiased'],
+        place,
         value,
         [np.maximum(value - low, 0), np.where(is_open, value, np.maximum(high - value, 0))],
         lolims=is_open,
         fmt=marker,
         markersize=4,
         elinewidth=0.8,
-        color=style.noise_color(float(noise)),  # pyright: ignore[reportArgumentType]
+        color=colour,
         label=style.noise_label(float(noise)),  # pyright: ignore[reportArgumentType]
       )
     axes.set(
