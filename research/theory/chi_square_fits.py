@@ -36,7 +36,7 @@ def fit_by_cumulants(mean: float, variance: float, third: float) -> QuadraticFor
   root = np.sqrt(max(variance**2 - mean * third / 2, 0.0))
   central = variance / (2 * mean)  # the scale where a = 0
   least = mean - np.sqrt(mean**2 - variance / 2) if central < mean else central  # where k = 1
-  scale = min(max((variance - root) / (2 * mean), least), central)
+  scale = max((variance - root) / (2 * mean), least)
   noncentrality = max(variance / (2 * scale**2) - mean / scale, 0.0)
   return _law(scale, mean / scale - noncentrality, noncentrality)
 

@@ -110,7 +110,7 @@ class QuadraticForm:
     share = 0.5  # of the way to the last t
     while self.cgf(last * share)[1] < epsilon:
       share = (1 + share) / 2
-      if share > 1 - 1e-12:
+      if share == 1:
         return np.inf
     return self._where_slope_is(epsilon, 0.0, last * share)
 

@@ -195,7 +195,7 @@ def _interval(value: float, resampled: list[float], errors, epsilon: float) -> B
 
 
 def _nats(probability: float) -> float:
-  return float(-np.log(probability)) if probability > 0 else np.inf
+  return float(0.0 - np.log(probability)) if probability > 0 else np.inf  # never -0.0
 
 
 def _check_target(epsilon: float) -> None:
