@@ -9,7 +9,7 @@ from research.instruments.instrument import Instrument, Network
 from research.types import Batch, Metrics, Params
 
 
-def inductive_bias(*, law: tuple[float, ...], target: float) -> Instrument:
+def inductive_bias(*, law: tuple[float, ...] = (), target: float = 0.01) -> Instrument:
   r"""Where a network stands among hypotheses that fit the training set, in bits.
 
   With e the mean squared error on the sample, to one-hot labels, and P the law of this error among
@@ -35,17 +35,19 @@ def inductive_bias(*, law: tuple[float, ...], target: float) -> Instrument:
   Cost: a forward pass. P is Barndorff-Nielsen's form of the saddlepoint approximation.
 
   Args:
-    law: k, a and s.
+    law: k, a and s; () while none is known: then the error alone is measured.
     target: the target error.
 
   Raises:
-    ValueError: law is not three numbers, k and s positive and a not negative; target is not positive.
+    ValueError: law is neither () nor three numbers, k and s positive and a not negative; target is not
+      positive.
 
   References: `Boopathy et al. (2024) <https://arxiv.org/abs/2406.15941>`_ for I and its law.
   """
-  if len(law) != 3 or not (law[0] > 0 and law[1] >= 0 and law[2] > 0):
+  if law and (len(law) != 3 or not (law[0] > 0 and law[1] >= 0 and law[2] > 0)):
     raise ValueError(
-      f'law must be degrees (positive), noncentrality (not negative) and scale (positive), not {law}'
+      'law must be degrees (positive), noncentrality (not negative) and scale (positive) of a fitted '
+      f'chi-square, or (), not {law}'
     )
   if not target > 0:
     raise ValueError(f'target must be positive, not {target}')
@@ -53,6 +55,8 @@ def inductive_bias(*, law: tuple[float, ...], target: float) -> Instrument:
   def measure(network: Network, params: Params, batch: Batch) -> Metrics:
     logits = network.apply(params, batch['inputs'])
     error = jnp.mean(jnp.square(logits - jax.nn.one_hot(batch['labels'], logits.shape[-1])))
+    if not law:
+      return {'inductive_bias/error': error}
     bits = _bits(error, law)
     metrics = {'error': error, 'bits': bits, 'lacking': _bits(jnp.asarray(target), law) - bits}
     return {f'inductive_bias/{name}': value for name, value in metrics.items()}

@@ -55,6 +55,12 @@ def test_of_several_outputs_and_any_order():
   np.testing.assert_allclose(again['inductive_bias/bits'], found['inductive_bias/bits'], rtol=1e-4)
 
 
+def test_without_a_law_there_is_the_error_alone():
+  found = measured((), 0.04)
+  assert [*found] == ['inductive_bias/error']
+  np.testing.assert_allclose(found['inductive_bias/error'], 0.04, rtol=1e-5)
+
+
 def test_nan_is_not_hidden():
   found = measured(LAWS[0], np.nan)
   assert len(found) == 3
