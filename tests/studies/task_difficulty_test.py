@@ -40,7 +40,7 @@ def images(**changed):
     row = {'dataset': name, **values, 'delta_textbook': 1.03 * values['delta']}
     row |= {'log10_bits_rounded': values['log10_bits'] + 0.1}
     row |= {'log10_bits_of_m_low': 0.0, 'log10_bits_of_m_high': 0.2}
-    row |= {'log10_bits_low': 5.0, 'log10_bits_high': 40.0}
+    row |= {'log10_bits_low': 5.0, 'log10_bits_high': 40.0, 'log10_bits_extrapolated': 17.5}
     rows.append(row | changed.get(name, {}) | changed.get('all', {}))
   return scattered(rows, ('m', 'log10_bits_of_m_high', 'delta_textbook'))
 
@@ -182,7 +182,9 @@ def test_the_worse_of_several_decides():
 def test_figures_and_reading_take_the_tables():
   for draw, *reads in study.FIGURES.values():
     assert draw(*(TRUE[name] for name in reads)).axes
-  assert 'mnist 1e16.3 (m = 14.2, delta = 2.4, R = 17.18' in study.reading(TRUE)
+  assert 'mnist 1e16.3 (m = 14.2, delta = 2.4, R = 17.18; extrapolated 1e17.5' in study.reading(
+    TRUE
+  )
   assert study.reading({}) == ''
   assert study.summary(TRUE)['seeds'].to_dict() == {
     'published': 0,
