@@ -90,11 +90,13 @@ def test_counting_is_clopper_pearson():
   assert tails.count(errors, 2.0)[:2] == (0.0, 0.0)
 
 
-def test_extreme_values_of_a_pareto_tail():
-  """Uniform errors: the tail ends at 0, linearly."""
-  errors = np.random.default_rng(4).uniform(0, 1, 20_000)
-  found = tails.extreme_value(errors, 0.02, np.random.default_rng(5), BOOTSTRAP)
-  np.testing.assert_allclose(found.value, np.log(50), atol=0.5)
+@pytest.mark.parametrize('power', [1, 2])
+def test_extreme_values_of_a_pareto_tail(power):
+  """Errors whose tail ends at 0, as a power: its shape is -1 / power."""
+  errors = np.random.default_rng(4).uniform(0, 1, 20_000) ** (1 / power)
+  epsilon = 0.02 ** (1 / power)
+  found = tails.extreme_value(errors, epsilon, np.random.default_rng(5), BOOTSTRAP)
+  np.testing.assert_allclose(found.value, np.log(50), atol=0.3)
   assert found.low < np.log(50) < found.high
 
 
