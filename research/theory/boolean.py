@@ -74,18 +74,6 @@ def algebraic_degree(tables: np.ndarray) -> np.ndarray:
   return np.max(form * sizes[None], axis=1)
 
 
-def fourier_degree(tables: np.ndarray) -> np.ndarray:
-  """Degree of each function as a real polynomial: the largest S with a coefficient; int [F].
-
-  Guarantees (each is a test): it is at least the algebraic degree; of a parity of k bits it is k.
-
-  Raises:
-    ValueError: as in `walsh`.
-  """
-  sizes = inputs(_n(tables)).sum(axis=1, dtype=np.int64)
-  return np.max((np.abs(walsh(tables)) > 0.5 / tables.shape[1]) * sizes[None], axis=1)
-
-
 def average_sensitivity(tables: np.ndarray) -> np.ndarray:
   r"""At how many of its n neighbours the function differs, on average over inputs: float64 [F].
 

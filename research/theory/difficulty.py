@@ -82,29 +82,6 @@ def classification(task: Classification) -> Difficulty:
   )
 
 
-def union(first: Classification, second: Classification) -> Difficulty:
-  r"""Of classifying pairs of inputs, one of each task, by the class of the first alone.
-
-  There are :math:`n_1 n_2` examples in :math:`m_1 + m_2` dimensions, within
-  :math:`\sqrt{R_1^2 + R_2^2}`, of :math:`C_1 C_2` combinations; resolution and error are the first's,
-  and D is :math:`C_1`, not :math:`C_1 - 1`: as in the authors' code.
-
-  Raises:
-    ValueError: as `classification` does.
-  """
-  _check_classes(first)
-  _check_classes(second)
-  return on_sphere(
-    n=first.n * second.n,
-    m=first.m + second.m,
-    radius=math.hypot(first.radius, second.radius),
-    delta=first.delta,
-    epsilon=first.epsilon,
-    log2_outputs=math.log2(first.n_classes),
-    log2_combinations=math.log2(first.n_classes * second.n_classes),
-  )
-
-
 def few_shot(
   *,
   n: float,

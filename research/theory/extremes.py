@@ -78,15 +78,12 @@ def extrapolated(it: Tail, n: float, *, form: Form = 'textbook') -> float:
   return float(_quantile(it.threshold, it.scale(form), it.gamma, it.k * n / it.n))
 
 
-def resampled(
-  it: Tail, n: float, rng: np.random.Generator, n_resamples: int, *, form: Form = 'textbook'
-) -> np.ndarray:
-  """Parametric bootstrap of `extrapolated`: as many estimates, [n_resamples].
+def resampled(it: Tail, n: float, rng: np.random.Generator, n_resamples: int) -> np.ndarray:
+  """Parametric bootstrap of `extrapolated`, in the textbook's form: as many estimates, [n_resamples].
 
-  The k + 1 largest of a sample of the fitted distribution (with the textbook's scale), and the estimate
-  from these again. It says what chance does where the fit is right and values are independent; not
-  whether they are. Where the threshold is not positive the estimate is NaN; it takes a scale about
-  as large as the threshold.
+  The k + 1 largest of a sample of the fitted distribution, and the estimate from these again. It says
+  what chance does where the fit is right and values are independent; not whether they are. Where the
+  threshold is not positive the estimate is NaN; it takes a scale about as large as the threshold.
   """
   sigma = it.scale('textbook')
   place = rng.beta(it.k + 1, it.n - it.k, size=(n_resamples, 1)) * it.n / it.k  # about 1
@@ -95,7 +92,7 @@ def resampled(
   top = np.sort(np.concatenate(drawn, axis=1), axis=1)
   top = np.where(top[:, :1] > 0, top, np.nan)
   gamma, negative, first = _moments(top)
-  scale = top[:, 0] * first * (1 - negative if form == 'textbook' else 1.0)
+  scale = top[:, 0] * first * (1 - negative)
   return _quantile(top[:, 0], scale, gamma, it.k * n / it.n)
 
 

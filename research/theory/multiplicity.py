@@ -30,21 +30,6 @@ def good(losses: np.ndarray, epsilon: float) -> np.ndarray:
   return losses <= losses.min() + epsilon + 1e-6  # an accuracy in float32 is a ninth digit off
 
 
-def viable_range(
-  probabilities: np.ndarray, losses: np.ndarray, epsilon: float
-) -> tuple[np.ndarray, np.ndarray]:
-  """The lowest and the highest probability that good models give: two of [m, C].
-
-  Guarantees (each is a test): it contains the baseline's; it widens with epsilon and with R; at
-  epsilon 0, if one model is best, it is the baseline's alone.
-
-  Raises:
-    ValueError: as in `good`; or probabilities are not [R, m, C].
-  """
-  chosen = _chosen(probabilities, losses, epsilon)
-  return chosen.min(axis=0), chosen.max(axis=0)
-
-
 def ambiguity(
   probabilities: np.ndarray, losses: np.ndarray, epsilon: float, threshold: float = 1.0
 ) -> float:
@@ -61,7 +46,7 @@ def ambiguity(
   models does not matter.
 
   Raises:
-    ValueError: as in `viable_range`; or threshold is not in (0, 1].
+    ValueError: as in `good`; probabilities are not [R, m, C]; or threshold is not in (0, 1].
   """
   apart = _apart(probabilities, losses, epsilon, threshold)
   return float(np.mean(apart.any(axis=0)))

@@ -206,7 +206,7 @@ def log_likelihoods(tables: np.ndarray, tallies: np.ndarray, flip: float) -> np.
 def regret(prior: Prior, target: np.ndarray, tallies: np.ndarray, flip: float) -> np.ndarray:
   r"""Cumulative regret of the mixture against the target under tallies [..., N, 2]: [...], nats.
 
-  Guarantees (each is a test): it is the sum of what `log_losses` finds one example after another; at
+  Guarantees (each is a test): it is Bayes' rule, one example after another in rational arithmetic; at
   most :math:`-\log w(h^*)`, on any data; infinite where no function fits what the target does.
 
   Cost: F N multiplications and additions for each tally; several at once share the conversion of the
@@ -224,31 +224,6 @@ def regret(prior: Prior, target: np.ndarray, tallies: np.ndarray, flip: float) -
     joint += log_weights
     found[start : start + BLOCK] = _log_sum_exp(joint)
   return own - found.reshape(own.shape)
-
-
-def log_losses(prior: Prior, x: ArrayLike, y: ArrayLike, flip: float) -> np.ndarray:
-  r"""Log losses of the mixture, :math:`-\log q(y_t \mid y^{t-1})`: [n], nats, as examples come in.
-
-  Before each example the posterior, in log space, weighs what functions predict of it.
-
-  Guarantees (each is a test): it is Bayes' rule in exact rational arithmetic; by the chain rule, their
-  sum is :math:`-\log q(y^n)`.
-
-  Cost: n F; `regret` has the sum for less.
-
-  Raises:
-    ValueError: as in `tally`; or flip is not in (0, 1/2].
-  """
-  x, y = np.asarray(x), np.asarray(y)
-  tally(x, y, prior.tables.shape[1])
-  _check(len(x), flip)
-  log_posterior, found = prior.log_weights, np.empty(len(x))
-  for t, (at, label) in enumerate(zip(x, y, strict=True)):
-    right = prior.tables[:, at] == label
-    joint = log_posterior + np.where(right, np.log1p(-flip), np.log(flip))
-    found[t] = -_log_sum_exp(joint)
-    log_posterior = joint + found[t]
-  return found
 
 
 def table_regret(target: np.ndarray, tallies: np.ndarray, flip: float) -> np.ndarray:

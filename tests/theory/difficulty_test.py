@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy.special import gamma
 
-from research.theory import difficulty
 from research.theory.difficulty import Classification, classification, control, few_shot, on_sphere
 
 MNIST = Classification(n=60_000, m=14, radius=17.179, delta=2.39871, epsilon=1e-3, n_classes=10)
@@ -99,22 +98,6 @@ def test_another_unit_gives_the_same_bits(m):
   assert found[1].log2_wasserstein == pytest.approx(found[0].log2_wasserstein + np.log2(255))
 
 
-def test_dimensions_of_the_union():
-  """Two tasks of equal spheres: a sphere of both dimensions, and as many combinations as pairs."""
-  found = difficulty.union(MNIST, CIFAR)
-  expected = on_sphere(
-    n=3e9,
-    m=41,
-    radius=math.sqrt(17.179**2 + 54.916**2),
-    delta=2.39871,
-    epsilon=1e-3,
-    log2_outputs=math.log2(10),
-    log2_combinations=math.log2(100),
-  )
-  assert found.log2_bits == pytest.approx(expected.log2_bits, rel=1e-12)
-  assert found.log2_bits != difficulty.union(CIFAR, MNIST).log2_bits
-
-
 def test_more_data_never_need_more_bits():
   small = dataclasses.replace(MNIST, m=3)
   sizes = np.geomspace(1, 1e9, 40)
@@ -176,7 +159,6 @@ def test_real_dimensions_lie_between_integers():
     (lambda: classification(dataclasses.replace(MNIST, radius=-1)), 'radius must be positive'),
     (lambda: classification(dataclasses.replace(MNIST, epsilon=np.nan)), 'epsilon must be pos'),
     (lambda: classification(dataclasses.replace(MNIST, n_classes=1)), 'n_classes must be at least'),
-    (lambda: difficulty.union(MNIST, dataclasses.replace(MNIST, n_classes=1)), 'n_classes must be'),
     (lambda: few_shot(n=1, **(OMNIGLOT | {'m_within': 0})), 'm_within must be at least 1'),
     (lambda: few_shot(n=1, ways=1, **OMNIGLOT), 'ways must be at least 2'),
     (lambda: few_shot(n=1, **(OMNIGLOT | {'delta': 0})), 'delta must be positive'),

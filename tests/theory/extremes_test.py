@@ -80,18 +80,17 @@ def test_an_index_of_zero_is_the_limit():
   np.testing.assert_allclose(found, found[1], rtol=1e-5)
 
 
-@pytest.mark.parametrize('form', ['code', 'textbook'])
-def test_resampled_estimates_scatter_as_new_samples_do(form):
+def test_resampled_estimates_scatter_as_new_samples_do():
   n, k, index = 20_000, 400, -0.2
   fresh, first = [], None
   for seed in range(150):
     it = tail(largest(pareto(index, seed, n)[0], k), n)
     first = first or it
-    fresh.append(extrapolated(it, 20 * n, form=form))
-  again = resampled(first, 20 * n, np.random.default_rng(0), 400, form=form)
+    fresh.append(extrapolated(it, 20 * n))
+  again = resampled(first, 20 * n, np.random.default_rng(0), 400)
   assert again.shape == (400,)
   assert np.std(again) == pytest.approx(np.std(fresh), rel=0.35)
-  assert np.median(again) == pytest.approx(extrapolated(first, 20 * n, form=form), rel=0.02)
+  assert np.median(again) == pytest.approx(extrapolated(first, 20 * n), rel=0.02)
 
 
 def test_resampled_from_the_truth_they_are_distributed_as_new_samples_are():

@@ -1,4 +1,4 @@
-"""Ambiguity, discrepancy and viable range, against loops over models and examples."""
+"""Ambiguity and discrepancy, against loops over models and examples."""
 
 import numpy as np
 import pytest
@@ -49,20 +49,6 @@ def test_classes_conflict_or_do_not():
     assert multiplicity.discrepancy(probabilities, losses, 0.2, threshold) == 2 / 4
     assert multiplicity.ambiguity(probabilities, losses, 0.1, threshold) == 1 / 4
     assert multiplicity.ambiguity(probabilities, losses, 0.0, threshold) == 0
-
-
-def test_ranges_are_those_of_the_good_models():
-  probabilities, losses = draw()
-  kept = [r for r in range(R) if losses[r] <= min(losses) + 0.4]
-  assert 1 < len(kept) < R
-  low, high = multiplicity.viable_range(probabilities, losses, 0.4)
-  np.testing.assert_array_equal(low, np.min([probabilities[r] for r in kept], axis=0))
-  np.testing.assert_array_equal(high, np.max([probabilities[r] for r in kept], axis=0))
-  best = probabilities[np.argmin(losses)]
-  assert (low <= best).all()
-  assert (best <= high).all()
-  for edge in multiplicity.viable_range(probabilities, losses, 0.0):
-    np.testing.assert_array_equal(edge, best)
 
 
 def test_measures_move_the_way_they_must():

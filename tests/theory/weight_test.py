@@ -81,8 +81,6 @@ def test_the_mixture_is_bayes_rule_in_rational_arithmetic(prior):
     ]
     losses.append(-np.log(float(sum(joint))))
     posterior = [j / sum(joint) for j in joint]
-  found = weight.log_losses(prior, x, y, FLIP)
-  np.testing.assert_allclose(found, losses, rtol=1e-10)
   for target in ALL[[0, 6]]:
     own = -np.sum(np.log(np.where(target[x] == y, 1 - FLIP, FLIP)))
     tallied = weight.regret(prior, target, weight.tally(x, y, 4), FLIP)
@@ -223,7 +221,6 @@ def test_likelihoods_are_those_of_scipy():
     ('flip', lambda: weight.bound(uniform(), ALL[0], 3, 0.0)),
     ('flip', lambda: weight.soft_bound(uniform(), ALL[0], 3, -0.1)),
     ('flip', lambda: weight.table_regret(ALL[0], weight.tally([0], [1], 4), 0.0)),
-    ('flip', lambda: weight.log_losses(uniform(), [0], [1], 0.0)),
     ('n', lambda: weight.bound(uniform(), ALL[0], -1, FLIP)),
     ('radius', lambda: weight.sample_bound(lone(), ALL[0], weight.tally([0], [1], 4), FLIP, 3)),
     ('y', lambda: weight.tally([0, 1], [1], 4)),
