@@ -12,10 +12,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
 from research import rngs
 from research.models import Model
+from research.theory import tails
 
 
 class LogProbability(NamedTuple):
@@ -135,27 +135,16 @@ def guess_and_check(
 
 
 def log_probability(k: int, n: int, confidence: float = 0.95) -> LogProbability:
-  r"""The logarithm of a probability of which k of n independent trials are evidence, in nats.
+  """The logarithm of a probability of which k of n independent trials are evidence, in nats.
 
-  The interval is exact: with :math:`\alpha` = 1 - confidence, its ends are the quantiles
-  :math:`\alpha/2` of Beta(k, n - k + 1) and :math:`1 - \alpha/2` of Beta(k + 1, n - k). It covers
-  the truth at least as often as it says. Where k = 0 it is
-  :math:`(-\infty, \log(1 - (\alpha/2)^{1/n})]`, and there is no value.
-
-  Guarantees (each is a test): it is SciPy's; it covers as often as it says, by enumeration.
+  Its interval is `tails.clopper_pearson`. Where k = 0 there is no value, and the interval begins at
+  -inf.
 
   Raises:
-    ValueError: k is not in [0, n], n is not positive, or confidence is not in (0, 1).
-
-  References: `Clopper and Pearson (1934) <https://doi.org/10.1093/biomet/26.4.404>`_.
+    ValueError: as in `tails.clopper_pearson`.
   """
-  if n < 1 or not 0 <= k <= n:
-    raise ValueError(f'k must lie in [0, n] with n positive, not {k} of {n}')
-  if not 0 < confidence < 1:
-    raise ValueError(f'confidence must lie in (0, 1), not {confidence}')
-  tail = (1 - confidence) / 2
-  low = float(np.log(stats.beta.ppf(tail, k, n - k + 1))) if k else -np.inf
-  high = float(np.log(stats.beta.ppf(1 - tail, k + 1, n - k))) if k < n else 0.0
+  with np.errstate(divide='ignore'):
+    low, high = (float(np.log(end)) for end in tails.clopper_pearson(k, n, confidence))
   return LogProbability(float(np.log(k / n)) if k else np.nan, low, high, k == 0)
 
 

@@ -194,6 +194,19 @@ def _sizes(paths: Iterable[pathlib.Path]) -> Iterator[int]:
       yield config['population']['size']
 
 
+def sizes_of(calculations: Iterable[str], tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+  """How many rows and seeds each of the calculations has that are done: for the terminal."""
+  rows = {
+    name: {
+      'rows': len(tables[name]),
+      'seeds': tables[name]['seed'].nunique() if 'seed' in tables[name] else 0,
+    }
+    for name in calculations
+    if name in tables
+  }
+  return pd.DataFrame.from_dict(rows, orient='index').rename_axis('calculation')
+
+
 def attempts(workdir: pathlib.Path) -> list[dict[str, Any]]:
   """The processes that worked at a run: their code, device and time."""
   return read_json(workdir / 'environment.json')['attempts']

@@ -85,10 +85,32 @@ def count(errors: np.ndarray, epsilon: float) -> Bias:
   if not len(errors) or not np.isfinite(errors).all():
     raise ValueError('errors must be finite, and at least one')
   _check_target(epsilon)
-  k, n, alpha = int(np.sum(errors <= epsilon)), len(errors), (1 - CONFIDENCE) / 2
-  least = float(stats.beta.ppf(alpha, k, n - k + 1)) if k else 0.0
-  most = float(stats.beta.ppf(1 - alpha, k + 1, n - k)) if k < n else 1.0
+  k, n = int(np.sum(errors <= epsilon)), len(errors)
+  least, most = clopper_pearson(k, n, CONFIDENCE)
   return Bias(_nats(k / n), _nats(most), _nats(least), k == 0)
+
+
+def clopper_pearson(k: int, n: int, confidence: float) -> tuple[float, float]:
+  r"""The exact interval of a probability of which k of n independent trials are evidence.
+
+  With :math:`\alpha` = 1 - confidence, its ends are the quantiles :math:`\alpha/2` of
+  Beta(k, n - k + 1) and :math:`1 - \alpha/2` of Beta(k + 1, n - k). It covers the truth at least as
+  often as it says. Where k = 0 it is :math:`[0, 1 - (\alpha/2)^{1/n}]`.
+
+  Guarantees (each is a test): it is SciPy's; it covers as often as it says, by enumeration.
+
+  Raises:
+    ValueError: k is not in [0, n], n is not positive, or confidence is not in (0, 1).
+
+  References: `Clopper and Pearson (1934) <https://doi.org/10.1093/biomet/26.4.404>`_.
+  """
+  if n < 1 or not 0 <= k <= n:
+    raise ValueError(f'k must lie in [0, n] with n positive, not {k} of {n}')
+  if not 0 < confidence < 1:
+    raise ValueError(f'confidence must lie in (0, 1), not {confidence}')
+  tail = (1 - confidence) / 2
+  low = float(stats.beta.ppf(tail, k, n - k + 1)) if k else 0.0
+  return low, float(stats.beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
 
 
 def fitted(

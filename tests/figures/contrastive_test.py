@@ -1,21 +1,17 @@
-import itertools
+import functools
 
 import numpy as np
-import pandas as pd
 import pytest
+from combinations import SEEDS
+from combinations import table as any_table
 
 from research.figures import contrastive
 
-SEEDS = range(4)
 NAMES = ('learned', 'suppression', 'temperature', 'shared_bits')
 ALWAYS = {'seed': SEEDS}
 
 
-def table(columns, metrics, seed=0):
-  """All combinations of the columns, with metrics that are positive and random."""
-  rng = np.random.default_rng(seed)
-  found = pd.DataFrame(itertools.product(*columns.values()), columns=list(columns))
-  return found.assign(**{metric: rng.uniform(0.2, 0.9, len(found)) for metric in metrics})
+table = functools.partial(any_table, low=0.2, high=0.9)
 
 
 @pytest.fixture

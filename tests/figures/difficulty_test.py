@@ -1,20 +1,16 @@
-import itertools
+import functools
 
 import numpy as np
-import pandas as pd
 import pytest
+from combinations import SEEDS
+from combinations import table as any_table
 
 from research.figures import difficulty
 
-SEEDS = range(4)
 NAMES = ('published', 'sweeps', 'measured', 'samples', 'estimators')
 
 
-def table(columns, metrics, seed=0):
-  """All combinations of the columns, with metrics that are positive and random."""
-  rng = np.random.default_rng(seed)
-  found = pd.DataFrame(itertools.product(*columns.values()), columns=list(columns))
-  return found.assign(**{metric: rng.uniform(5, 30, len(found)) for metric in metrics})
+table = functools.partial(any_table, low=5, high=30)
 
 
 @pytest.fixture

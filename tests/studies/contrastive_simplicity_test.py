@@ -1,30 +1,16 @@
 """Every claim of the study on tables where it is true and where it is false; what calculates them."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 import pytest
+from scattering import SEEDS, scattered
 
 from research import contrastive
 from research.studies import contrastive_simplicity as study
 from research.studies.contrastive_simplicity import digits, linear
 from research.studies.contrastive_simplicity.probe import probe_accuracy
 from research.tasks.subclasses import subclasses
-
-SEEDS = range(5)
-
-
-def scattered(rows, metrics, spread=0.01):
-  """Rows for each seed, with metrics that scatter by a percent."""
-  rng = np.random.default_rng(0)
-  found = [{**row, 'seed': seed} for seed, row in itertools.product(SEEDS, rows)]
-  return pd.DataFrame(
-    {k: v * np.exp(spread * rng.normal()) if k in metrics else v for k, v in row.items()}
-    for row in found
-  )
 
 
 def collapse(**changed):

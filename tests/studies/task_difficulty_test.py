@@ -1,11 +1,10 @@
 """Every claim of the study on tables where it is true and where it is false; what calculates them."""
 
 import dataclasses
-import itertools
 
 import numpy as np
-import pandas as pd
 import pytest
+from scattering import scattered
 from scipy.spatial.distance import cdist
 
 from research.studies import task_difficulty as study
@@ -13,18 +12,7 @@ from research.studies.task_difficulty import manifolds, measured, published, swe
 from research.theory.difficulty import classification
 from research.theory.neighbours import nearest
 
-SEEDS = range(5)
 PUBLISHED, SWEEPS = published.published(), sweeps.sweeps()
-
-
-def scattered(rows, metrics, spread=0.002):
-  """Rows for each seed, with metrics that scatter."""
-  rng = np.random.default_rng(0)
-  found = [{**row, 'seed': seed} for seed, row in itertools.product(SEEDS, rows)]
-  return pd.DataFrame(
-    {k: v * np.exp(spread * rng.normal()) if k in metrics else v for k, v in row.items()}
-    for row in found
-  )
 
 
 def images(**changed):
@@ -42,7 +30,7 @@ def images(**changed):
     row |= {'log10_bits_of_m_low': 0.0, 'log10_bits_of_m_high': 0.2}
     row |= {'log10_bits_low': 5.0, 'log10_bits_high': 40.0, 'log10_bits_extrapolated': 17.5}
     rows.append(row | changed.get(name, {}) | changed.get('all', {}))
-  return scattered(rows, ('m', 'log10_bits_of_m_high', 'delta_textbook'))
+  return scattered(rows, ('m', 'log10_bits_of_m_high', 'delta_textbook'), 0.002)
 
 
 def samples(least=0.4):
@@ -68,7 +56,7 @@ def spheres(**changed):
   for (m, n, noise), values in usual.items():
     row = {'m': m, 'n': n, 'noise': noise, 'gap': 0.2, **values}
     rows.append(row | changed.get(f'of_{m}_{n}_{noise:g}'.replace('.', '_'), {}))
-  return scattered(rows, ('pooled', 'averaged_biased', 'delta_code', 'delta_textbook'))
+  return scattered(rows, ('pooled', 'averaged_biased', 'delta_code', 'delta_textbook'), 0.002)
 
 
 def swept(edit):

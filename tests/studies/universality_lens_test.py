@@ -5,26 +5,15 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 import pytest
+from scattering import SEEDS, scattered
 
 from research import rngs
 from research.studies import universality_lens as study
 from research.studies.universality_lens import complexity, networks, predictives, regret
 from research.theory import boolean, weight
 
-SEEDS = range(5)
 MASSES = (0.08, 3e-4, 1e-5)  # of the targets of networks; the last target is random
-
-
-def scattered(rows, metrics, spread=0.01):
-  """Rows for each seed, with metrics that scatter by a percent."""
-  rng = np.random.default_rng(0)
-  found = [{**row, 'seed': seed} for seed, row in itertools.product(SEEDS, rows)]
-  return pd.DataFrame(
-    {k: v * np.exp(spread * rng.normal()) if k in metrics else v for k, v in row.items()}
-    for row in found
-  )
 
 
 def regrets(factor=0.95, random=180.0, code=42.0, union=0.6, costs=(1, 1, 1), late=0.95):

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from research.figures import contrastive
+from research.studies import plan
 from research.studies.claim import Claim
 from research.studies.contrastive_simplicity import digits, linear
 
@@ -144,12 +145,7 @@ CLAIMS = (
 
 def summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
   """One row for each calculation, for the terminal."""
-  rows = {
-    name: {'rows': len(table), 'seeds': table['seed'].nunique()}
-    for name, table in tables.items()
-    if name in CALCULATIONS
-  }
-  return pd.DataFrame.from_dict(rows, orient='index').rename_axis('calculation')
+  return plan.sizes_of(CALCULATIONS, tables)
 
 
 def reading(tables: Mapping[str, pd.DataFrame]) -> str:

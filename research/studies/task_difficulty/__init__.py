@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from research.figures import difficulty
+from research.studies import plan
 from research.studies.claim import Claim
 from research.studies.task_difficulty import manifolds, measured, published, sweeps
 
@@ -75,12 +76,7 @@ CLAIMS = (
 
 def summary(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
   """One row for each calculation, for the terminal."""
-  rows = {
-    name: {'rows': len(table), 'seeds': table['seed'].nunique() if 'seed' in table else 0}
-    for name, table in tables.items()
-    if name in CALCULATIONS
-  }
-  return pd.DataFrame.from_dict(rows, orient='index').rename_axis('calculation')
+  return plan.sizes_of(CALCULATIONS, tables)
 
 
 def reading(tables: Mapping[str, pd.DataFrame]) -> str:
