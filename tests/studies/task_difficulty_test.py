@@ -7,10 +7,13 @@ import pytest
 from scattering import scattered
 from scipy.spatial.distance import cdist
 
+from research import rngs
 from research.studies import task_difficulty as study
 from research.studies.task_difficulty import manifolds, measured, published, sweeps
+from research.theory import extremes
 from research.theory.difficulty import classification
 from research.theory.neighbours import nearest
+from research.theory.separation import closest_random_pairs
 
 PUBLISHED, SWEEPS = published.published(), sweeps.sweeps()
 
@@ -277,6 +280,29 @@ def test_what_is_measured_is_what_the_parts_give(small):
   assert row['log10_bits'] == pytest.approx(classification(task).log10_bits, rel=1e-9)
   rounded = classification(dataclasses.replace(task, m=round(row['m']))).log10_bits
   assert row['log10_bits_rounded'] == pytest.approx(rounded, rel=1e-9)
+
+
+def test_a_resample_without_an_estimate_widens_the_interval():
+  known = np.arange(1.0, 101.0)
+  assert measured._interval('m', known) == {'m_low': 3.0, 'm_high': 98.0}
+  assert measured._interval('m', [*known, np.nan]) == {'m_low': 2.0, 'm_high': 99.0}
+  assert measured._interval('m', [*known, *[np.nan] * 9]) == {'m_low': -np.inf, 'm_high': np.inf}
+  task = published.IMAGES['MNIST']
+  assert measured._log10_bits(task, 14.0, 0.0) == np.inf
+  assert np.isnan(measured._log10_bits(task, 14.0, np.nan))
+  assert measured._log10_bits(task, 14.0, 2.0) > measured._log10_bits(task, 14.0)
+
+
+def test_both_forms_of_the_tail_are_extrapolated_to_the_same_pairs(small):
+  row = small['estimators'].dropna().iloc[0]
+  seed, m, n = (int(row[name]) for name in ('seed', 'm', 'n'))
+  points, labels = manifolds.spheres(seed, m, n, gap=manifolds.GAP)
+  drawn = rngs.named_generator(seed, f'manifolds/pairs/{m}/{n}')
+  closest = closest_random_pairs(points, labels, 3000, 21, drawn)
+  tail = extremes.tail(1 / closest, 3000)
+  for form in ('code', 'textbook'):
+    expected = 1 / extremes.extrapolated(tail, np.sum(labels == 0) * np.sum(labels == 1), form=form)
+    assert row[f'delta_{form}'] == pytest.approx(expected)
 
 
 def test_anchors_of_two_seeds_are_apart(small, monkeypatch):

@@ -33,7 +33,7 @@ def estimators(seeds: Sequence[int] = SEEDS) -> pd.DataFrame:
 
   Columns seed, m, n, noise, pooled, averaged, averaged_biased, two_nearest; and for some m without
   noise gap, delta (the least distance of the sample), delta_code and delta_textbook, extrapolated to
-  all its pairs from 400,000 random ones.
+  all its pairs, each counted once, from 400,000 random ones.
   """
   arms = [
     (m, n, noise)
@@ -67,7 +67,7 @@ def _row(seed: int, m: int, n: int, noise: float) -> dict:
     **row,
     'gap': GAP,
     'delta': closest_pair(points, labels).distance,
-    'delta_code': 1 / extremes.extrapolated(tail, n**2 / 2, form='code'),
+    'delta_code': 1 / extremes.extrapolated(tail, n**2 / 4, form='code'),
     'delta_textbook': 1 / extremes.extrapolated(tail, n**2 / 4),
   }
 

@@ -123,14 +123,18 @@ def _rows(name: str, seeds: Sequence[int]) -> list[dict]:
 
 
 def _log10_bits(task: Classification, m: float, delta: float | None = None) -> float:
+  """Infinite where points of two classes coincide; NaN where delta is not known."""
   if delta is not None and not delta > 0:
-    return np.nan
+    return np.nan if np.isnan(delta) else np.inf
   changed = {'m': m} | ({} if delta is None else {'delta': delta})
   return classification(dataclasses.replace(task, **changed)).log10_bits
 
 
 def _interval(name: str, values) -> dict[str, float]:
-  low, high = np.nanquantile(values, [0.025, 0.975])
+  """A resample without an estimate could be anything: it counts as beyond either end."""
+  values = np.asarray(values, np.float64)
+  low = np.quantile(np.where(np.isnan(values), -np.inf, values), 0.025, method='lower')
+  high = np.quantile(np.where(np.isnan(values), np.inf, values), 0.975, method='higher')
   return {f'{name}_low': float(low), f'{name}_high': float(high)}
 
 

@@ -63,7 +63,7 @@ CLAIMS = (
   _claim(
     regret.all_tables_cost_little_more,
     CHECK,
-    'direction only: the weight, not the size of the class',
+    'a theorem, log 2: of two halves of a mixture either costs at most log 2 less than the whole',
     'regrets',
   ),
   _claim(

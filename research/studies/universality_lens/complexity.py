@@ -19,7 +19,7 @@ MEASURES = {
   'sensitivity': boolean.average_sensitivity,
   'fourier_entropy': boolean.fourier_entropy,
 }
-OFTEN = 10  # how often a function must occur in its own sample for its weight to be measured
+OFTEN = 10  # how often a function must occur in the first half for its weight to be measured
 N_RANDOM_TABLES = 10_000
 DEPTHS, SCALES = (1, 4), (0.5, 1.0, 2.0, 4.0)
 N_OF_SCALE, WIDTH, BIAS, N_DRAWS = 10_000, 32, 0.2, 8
@@ -28,11 +28,12 @@ N_OF_SCALE, WIDTH, BIAS, N_DRAWS = 10_000, 32, 0.2, 8
 def correlations(seeds: Sequence[int] = SEEDS) -> pd.DataFrame:
   """Rank correlation of complexity with weight: a row for each replicate and measure of complexity.
 
-  Over the functions that occur often in the replicate's sample; their weights are those in the next
-  replicate's, so that no function has weight because it was chosen for it.
+  Over the functions that occur often in the first half of the replicate's sample; their weights are
+  those in the second, so that no function has weight because it was chosen for it.
   """
   rows = []
-  for seed, prior, counts in _pairs(seeds):
+  for seed in seeds:
+    prior, counts = _often(seed)
     for name, measure in MEASURES.items():
       complexity = measure(prior.tables)
       rho, _ = stats.spearmanr(complexity, counts)
@@ -45,25 +46,27 @@ def envelope(seeds: Sequence[int] = SEEDS) -> pd.DataFrame:
 
   `highest` is the logarithm, to base 2, of the largest weight among functions of this complexity;
   `above` how many have more than :math:`2^{-aK + b}`, of `functions`. Here a, in bits per bit, is 64
-  over the largest complexity of random tables, and b is that of the heaviest function of the
-  replicate's own sample.
+  over the largest complexity of random tables, and b is that of the heaviest function of the first
+  half of the replicate's sample; the other weights are those of the second half.
   """
   rows = []
   drawn = rngs.named_generator(0, 'lens/tables').integers(
     0, 2, (N_RANDOM_TABLES, N_INPUTS), dtype=np.uint8
   )
   slope = N_INPUTS / boolean.lempel_ziv(drawn).max()
-  for seed, prior, counts in _pairs(seeds):
+  n = networks.N_NETWORKS // 2
+  for seed in seeds:
+    prior, counts = _often(seed)
     complexity = boolean.lempel_ziv(prior.tables)
-    own = np.log2(prior.counts[0] / networks.N_NETWORKS)
+    own = np.log2(prior.counts[0] / n)
     line = own - slope * (complexity - complexity[0])
     with np.errstate(divide='ignore'):
-      logs = np.log2(counts / networks.N_NETWORKS)
+      logs = np.log2(counts / n)
     for value in np.unique(complexity):
       here = complexity == value
       row = {'seed': seed, 'complexity': value, 'functions': int(here.sum()), 'slope': slope}
       row |= {'highest': logs[here].max(), 'line': line[here][0]}
-      row |= {'weight': counts[here].sum() / networks.N_NETWORKS}
+      row |= {'weight': counts[here].sum() / n}
       rows.append(row | {'above': int(np.sum(logs[here] > line[here]))})
   return pd.DataFrame(rows)
 
@@ -96,13 +99,13 @@ def initializations(seeds: Sequence[int] = SEEDS) -> pd.DataFrame:
 
 def simple_functions_weigh_more(table: pd.DataFrame) -> Verdict:
   """Of the functions that networks compute often, simpler ones have more weight: rank correlation of
-  Lempel-Ziv complexity with weight in another sample (below 0)."""
+  Lempel-Ziv complexity with weight in a second sample (below 0)."""
   return falls_below(_correlation(table, 'lempel_ziv'), 0.0)
 
 
 def polynomials_of_low_degree_weigh_more(table: pd.DataFrame) -> Verdict:
   """So have those of lower degree as polynomials over the field of two elements: rank correlation of
-  degree with weight in another sample (below 0)."""
+  degree with weight in a second sample (below 0)."""
   return falls_below(_correlation(table, 'algebraic_degree'), 0.0)
 
 
@@ -166,17 +169,16 @@ def chaos_makes_a_simple_target_dear(table: pd.DataFrame) -> Verdict:
   return exceeds(_cell(table, 4, 4.0, 'regret') - _cell(table, 4, 1.0, 'regret'), 0.0)
 
 
-def _pairs(seeds: Sequence[int]):
-  """Of each replicate: the functions that occur often, and their counts in the next one."""
-  for seed, following in zip(seeds, [*seeds[1:], seeds[0]], strict=True):
-    prior, other = networks.usual_prior(seed), networks.usual_prior(following)
-    often = prior.counts >= OFTEN
-    kept = weight.Prior(prior.tables[often], prior.counts[often])
-    words = boolean.packed(other.tables)[:, 0]
-    order = np.argsort(words)
-    mine = boolean.packed(kept.tables)[:, 0]
-    at = order[np.minimum(np.searchsorted(words, mine, sorter=order), len(order) - 1)]
-    yield seed, kept, np.where(words[at] == mine, other.counts[at], 0)
+def _often(seed: int) -> tuple[weight.Prior, np.ndarray]:
+  """The functions that occur often in the first half of a replicate; their counts in the second."""
+  prior, other = networks.halves(seed)
+  often = prior.counts >= OFTEN
+  kept = weight.Prior(prior.tables[often], prior.counts[often])
+  words = boolean.packed(other.tables)[:, 0]
+  order = np.argsort(words)
+  mine = boolean.packed(kept.tables)[:, 0]
+  at = order[np.minimum(np.searchsorted(words, mine, sorter=order), len(order) - 1)]
+  return kept, np.where(words[at] == mine, other.counts[at], 0)
 
 
 def _correlation(table: pd.DataFrame, measure: str) -> np.ndarray:

@@ -89,6 +89,14 @@ def usual_prior(seed: int) -> Prior:
   return prior(seed, N_NETWORKS, WIDTH)
 
 
+@functools.lru_cache(maxsize=len(SEEDS))
+def halves(seed: int) -> tuple[Prior, Prior]:
+  """The priors that either half of a replicate's networks makes: two samples without a network in
+  common, one to choose functions by and one to weigh them."""
+  first, second = np.split(tables(usual(), seed, N_NETWORKS), 2)
+  return prior_of(first), prior_of(second)
+
+
 def weight_of(prior: Prior, target: np.ndarray) -> float:
   """The share of the sample that is exactly the target; 0 if none is."""
   return float(prior.counts[(prior.tables == target[None]).all(axis=1)].sum() / prior.counts.sum())
