@@ -8,9 +8,19 @@ import pandas as pd
 import pytest
 
 from research import tables
+from research.hypotheses import sampled
+from research.models import make_model
 from research.studies import across_settings
 from research.studies import exact_inductive_bias as study
-from research.studies.exact_inductive_bias import fits, joining, kernels, networks, training
+from research.studies.exact_inductive_bias import (
+  fits,
+  guesses,
+  joining,
+  kernels,
+  networks,
+  training,
+)
+from research.tasks.split import Split
 
 SEEDS = range(5)
 
@@ -40,6 +50,25 @@ def of_kernels(**factors):
       {'seed': seed, 'dataset': dataset, 'n': n, 'kernel': kernel, 'amplitude': amplitude}
       | {'target': target, 'bits': bits, 'chernoff_bits': 0.97 * bits}
     )
+  return pd.DataFrame(rows)
+
+
+def of_outputs(eight=90.0):
+  rows = itertools.product(SEEDS, kernels.DATASETS, ('unit', 'fitted'), range(10))
+  return pd.DataFrame(
+    {'seed': seed, 'dataset': dataset, 'amplitude': amplitude, 'output': j, 'together': 400.0}
+    | {'target': 0.05, 'bits': (eight if j == 8 else 40.0) + 0.1 * seed}
+    for seed, dataset, amplitude, j in rows
+  )
+
+
+def of_guesses(high=1.5, low=1.0, fit_high=7.5):
+  rows = []
+  for run, n in (('moons,n=4', 4), ('moons,n=8', 8), ('dominoes,n=8', 8)):
+    row = {'run': run, 'n_train': n, 'guesses': 1000, 'fit': 50, 'bits_to_fit': fit_high - 0.2}
+    row |= {'fit_low': fit_high - 0.4, 'fit_high': fit_high, 'trained': 200, 'trained_fit': 200}
+    row |= {'guessed_error': 0.03, 'trained_error': 0.02, 'target': 0.02, 'bits': low + 0.1}
+    rows.append(row | {'bits_low': low, 'bits_high': high if n == 8 else 1.2})
   return pd.DataFrame(rows)
 
 
@@ -146,6 +175,8 @@ def true_tables():
   return {
     'kernels': of_kernels(),
     'dimension': of_dimensions(),
+    'outputs': of_outputs(),
+    'guesses': of_guesses(),
     'fit': of_fits(),
     'matched': of_matched(),
     'networks': of_networks(),
@@ -167,6 +198,9 @@ FALSE = {
   ),
   'exact_values_are_far_below_the_bound': ('kernels', lambda: of_kernels(mnist=1e9)),
   'more_dimensions_take_more': ('dimension', lambda: of_dimensions(0.9)),
+  'one_is_cheaper_than_eight': ('outputs', lambda: of_outputs(39.0)),
+  'fitting_is_what_matters': ('guesses', lambda: of_guesses(high=2.5)),
+  'structured_labels_are_cheap': ('guesses', lambda: of_guesses(fit_high=8.2)),
   'saddlepoint_is_exact_enough': ('fit', lambda: of_fits(sampled=-1)),
   'paper_fit_understates_the_bits': ('fit', lambda: of_fits(likelihood=0.99)),
   'paper_fit_understates_where_kernels_learn': ('fit', lambda: of_fits(likelihood=0.95)),
@@ -222,8 +256,9 @@ def test_where_nothing_fits_nothing_is_claimed():
   unfit = {'networks': of_networks(train=0.09), 'joining': of_settings(train=0.09)}
   unfit['curves'] = pd.DataFrame([], columns=networks.COLUMNS)
   unfit['matched'] = of_matched()[:0]
+  unfit['guesses'] = of_guesses().assign(bits=np.nan)
   for name, claim in CLAIMS.items():
-    if {*claim.reads} & {*unfit}:
+    if {*claim.reads} & {*unfit} and name != 'structured_labels_are_cheap':
       verdict = claim.verdict(true_tables() | unfit)
       assert verdict.holds is None, name
       assert verdict.note
@@ -275,7 +310,7 @@ class FewDigits:
     )
 
   def normalize(self, x):
-    return x / 255
+    return (x - 100) / 50
 
 
 @pytest.fixture
@@ -302,12 +337,21 @@ def test_drawing_is_a_function_of_the_seed(small):
     pooled.inputs[:, 0], one.inputs.reshape(12, 8, 8)[:, :4, :4].mean((1, 2))
   )
   np.testing.assert_array_equal(pooled.targets, one.targets)
+  pixels = kernels.drawn(task, 1, 12, 5, pixels=True)
+  np.testing.assert_allclose(one.inputs, (255 * pixels.inputs - 100) / 50)
+  np.testing.assert_allclose(one.test_inputs, (255 * pixels.test_inputs - 100) / 50)
+  assert 0 <= pixels.inputs.min() < pixels.inputs.max() <= 1
+  everything = kernels.sample(task, slice(None), slice(None))
+  np.testing.assert_allclose(
+    everything.test_inputs, task.normalize(task.test.inputs).reshape(40, -1)
+  )
 
 
 def test_calculations_give_the_columns_that_claims_read(small, monkeypatch):
   made = {
     'kernels': kernels.by_kernel(range(2)),
     'dimension': kernels.by_dimension(range(2), n=10),
+    'outputs': kernels.by_output(range(2), n=10),
     'fit': fits.paper_fit(range(2)),
   }
   true = true_tables()
@@ -320,6 +364,81 @@ def test_calculations_give_the_columns_that_claims_read(small, monkeypatch):
   assert (rows['chernoff_bits'] <= rows['bits'] + 1e-9).all()
   same = rows.groupby(['seed', 'dataset', 'n', 'kernel', 'amplitude'])['bits']
   assert same.apply(lambda bits: (np.diff(bits) <= 0).all()).all()  # higher targets, fewer bits
+
+
+def test_all_outputs_at_once_take_fewer_bits_than_each_of_them(small):
+  """Where each output reaches the target, their mean does."""
+  for _, rows in kernels.by_output(range(2), n=20).groupby(['seed', 'dataset', 'amplitude']):
+    assert rows['output'].tolist() == [*range(10)]
+    assert rows['together'].iloc[0] < rows['bits'].sum()
+    assert rows['bits'].min() < rows['together'].iloc[0]
+
+
+def test_an_output_alone_is_a_task_of_one_output(small):
+  data = kernels.drawn(FewDigits(), 0, 20, 8)
+  rows = kernels.by_output(range(1), n=20)
+  kernel = kernels.forms.rbf(kernels.forms.median_distance(data.inputs))
+  alone = data._replace(targets=data.targets[:, [3]], test_targets=data.test_targets[:, [3]])
+  expected = -kernels.laws(kernel, alone)['unit'].log_probability(0.05) / np.log(2)
+  found = rows.query("dataset == 'mnist' and amplitude == 'unit' and output == 3")['bits'].item()
+  np.testing.assert_allclose(found, expected)
+
+
+class TwoClasses:
+  """A finished run on four points of the line, of which the sign is the class."""
+
+  def __init__(self, accuracies):
+    x = np.array([[-2.0], [-1.0], [1.0], [2.0]], np.float32)
+    self.train = self.test = Split(x, (x[:, 0] > 0).astype(np.int32))
+    self.task, self.model = self, make_model(2, name='mlp', widths=(3,))
+    self.accuracies = accuracies
+
+  def normalize(self, x):
+    return x
+
+  def evaluate(self, state):
+    del state
+    train, test = self.accuracies
+    return {'train/accuracy': np.asarray(train), 'test/accuracy': np.asarray(test)}
+
+
+def test_guesses_are_counted_beside_the_networks_that_fit(monkeypatch, tmp_path):
+  monkeypatch.setattr(guesses, 'N_GUESSES', 300)
+  finished = TwoClasses(([1.0, 0.75, 1.0, 1.0], [0.75, 0.0, 1.0, 0.75]))
+  monkeypatch.setattr(guesses, 'restored', lambda path: (finished, 0, None))
+  row = guesses.guesses([tmp_path / 'here']).iloc[0]
+  logits = np.concatenate(
+    [*sampled(finished.model, finished.train.inputs, guesses.FIRST + np.arange(300))]
+  )
+  right = (logits.argmax(-1) == finished.train.labels).mean(1)
+  assert row['run'] == 'here'
+  assert row['fit'] == (right == 1).sum() > 10
+  assert row['bits_to_fit'] == pytest.approx(-np.log2((right == 1).mean()))
+  assert row['fit_low'] < row['bits_to_fit'] < row['fit_high']
+  assert (row['trained'], row['trained_fit']) == (4, 3)
+  assert row['trained_error'] == pytest.approx(0.5 / 3)
+  assert row['target'] == pytest.approx(0.25 + 0.125)
+  assert (row['guessed_error'], row['bits']) == (0, 0)  # the test set is the training set
+  assert row['bits_high'] > 0
+
+
+def test_without_a_network_that_fits_there_are_no_bits(monkeypatch, tmp_path):
+  monkeypatch.setattr(guesses, 'N_GUESSES', 20)
+  finished = TwoClasses(([0.5, 0.75], [0.5, 0.5]))
+  monkeypatch.setattr(guesses, 'restored', lambda path: (finished, 0, None))
+  table = guesses.guesses([tmp_path / 'here'])
+  assert table['bits'].isna().all()
+  verdict = guesses.fitting_is_what_matters(table)
+  assert verdict.holds is None
+  assert 'here' in verdict.note
+
+
+def test_the_dearest_training_set_decides():
+  verdict = guesses.fitting_is_what_matters(of_guesses(high=5.0, low=2.5))
+  assert verdict.holds is False
+  assert 'contradicted' in verdict.note
+  assert 'n=8' in verdict.note
+  assert 'not shown' in guesses.fitting_is_what_matters(of_guesses(high=2.5)).note
 
 
 def test_summary_and_reading():

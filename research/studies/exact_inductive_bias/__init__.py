@@ -6,6 +6,7 @@ training set? One file for each question:
   kernels    Gaussian functions: the exact law of the error, by dataset, size, kernel and dimension
   fits       what the paper's fit makes of the same tails
   networks   trained networks: architectures, sizes, datasets; how much they disagree
+  guesses    networks that fit without training, beside trained ones
   training   bits along training
   joining    ours: bits and the coherence of gradients
 
@@ -19,7 +20,14 @@ import pandas as pd
 
 from research.figures import inductive_bias
 from research.studies.claim import Claim
-from research.studies.exact_inductive_bias import fits, joining, kernels, networks, training
+from research.studies.exact_inductive_bias import (
+  fits,
+  guesses,
+  joining,
+  kernels,
+  networks,
+  training,
+)
 from research.studies.plan import Experiment
 
 TITLE = 'Towards Exact Computation of Inductive Bias'
@@ -32,17 +40,20 @@ EXPERIMENTS = {
     instruments=('inductive_bias',),
     prepare=training.law_of_finished,
   ),
+  'guessable': Experiment(config=f'{_CONFIGS}/guesses.py'),
   'joining': Experiment(config=f'{_CONFIGS}/joining.py', instruments=('coherence',)),
 }
 CALCULATIONS = {
   'kernels': kernels.by_kernel,
   'dimension': kernels.by_dimension,
+  'outputs': kernels.by_output,
   'large': kernels.large,
   'fit': fits.paper_fit,
 }
 MEASUREMENTS = {
   'curves': (networks.curves, 'networks'),
   'matched': (networks.matched, 'networks'),
+  'guesses': (guesses.guesses, 'guessable'),
 }
 
 
@@ -68,6 +79,7 @@ CLAIMS = (
   _claim(kernels.more_examples_leave_less_to_bring, PAPER, NOT_FOUND, 'kernels'),
   _claim(kernels.cifar_takes_more_than_mnist, PAPER, NOT_FOUND, 'kernels'),
   _claim(kernels.more_dimensions_take_more, PAPER, NOT_FOUND, 'dimension'),
+  _claim(kernels.one_is_cheaper_than_eight, OURS, 'none', 'outputs'),
   _claim(kernels.exact_values_are_far_below_the_bound, PAPER, NOT_FOUND, 'kernels'),
   _claim(kernels.kernels_of_networks_bring_more, OURS, 'none', 'kernels'),
   _claim(kernels.amplitude_matters_more_than_examples, OURS, 'none', 'kernels'),
@@ -89,6 +101,8 @@ CLAIMS = (
   _claim(networks.initializations_differ, OURS, 'none', 'networks'),
   _claim(networks.fits_foretell_other_networks, 'a check of ours', 'none', 'networks'),
   _claim(networks.good_networks_disagree, 'Marx et al. 2020', 'direction only', 'curves'),
+  _claim(guesses.fitting_is_what_matters, 'Chiang et al. 2023', 'direction only', 'guesses'),
+  _claim(guesses.structured_labels_are_cheap, OURS, 'none', 'guesses'),
   _claim(training.finished_networks_are_typical, 'a check of ours', 'none', 'training'),
   _claim(training.early_networks_are_better_than_finished_ones, OURS, 'none', 'training'),
   _claim(training.most_bits_come_before_the_fit, OURS, 'none', 'training'),

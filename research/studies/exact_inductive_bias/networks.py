@@ -19,7 +19,7 @@ import pandas as pd
 from research import configuration, rngs, tables
 from research.restored import of_each, restored
 from research.studies.claim import Verdict
-from research.studies.exact_inductive_bias.kernels import BITS, Sample, laws
+from research.studies.exact_inductive_bias.kernels import BITS, laws, sample
 from research.summaries import last
 from research.tasks import make_task
 from research.theory import chi_square_fits, kernels, multiplicity, tails
@@ -53,10 +53,14 @@ def errors_on_test(table: pd.DataFrame, run: str | None = None) -> np.ndarray:
     ValueError: none does.
   """
   rows = last(table if run is None else table[table['run'] == run])
-  test, train = (
-    2 / N_CLASSES * rows[f'{split}/loss'].to_numpy(float) for split in ('test', 'train')
+  return tails.errors_of_fitting(
+    per_output(rows['test/loss']), per_output(rows['train/loss']), FITS
   )
-  return tails.errors_of_fitting(test, train, FITS)
+
+
+def per_output(losses, n_classes: int = N_CLASSES) -> np.ndarray:
+  """Squared errors as means over the outputs: 2 L / C."""
+  return 2 / n_classes * np.asarray(losses, float)
 
 
 def bits(errors: np.ndarray, target: float) -> Bias:
@@ -68,22 +72,19 @@ def bits(errors: np.ndarray, target: float) -> Bias:
 
 def apart(table: pd.DataFrame, more: str, less: str) -> Verdict:
   """Whether a run takes more bits to the median error of another than that does itself."""
-  found, notes = [], []
-  target = np.nan
-  for run in (less, more):
-    try:
-      errors = errors_on_test(table, run)
-      target = float(np.median(errors)) if run == less else target
-      found.append(bits(errors, target))
-    except ValueError as error:
-      return Verdict(holds=None, note=f'{run}: {error}')
-    it = found[-1]
+  try:
+    errors = {run: errors_on_test(table, run) for run in (less, more)}
+  except ValueError as error:
+    return Verdict(holds=None, note=f'{less} and {more}: {error}')
+  target = float(np.median(errors[less]))
+  own, other = (bits(errors[run], target) for run in (less, more))
+  notes = []
+  for run, it in ((less, own), (more, other)):
     how = ', extrapolated' if it.extrapolated else ''
     notes.append(
-      f'{run}: {it.value:.3g} bits ({it.low:.3g} to {it.high:.3g}{how}), {len(errors)} fit, mean error '
-      f'{errors.mean():.4f}'
+      f'{run}: {it.value:.3g} bits ({it.low:.3g} to {it.high:.3g}{how}), {len(errors[run])} fit, mean '
+      f'error {errors[run].mean():.4f}'
     )
-  own, other = found
   if other.high < own.low:
     notes.append('contradicted')
   elif not other.low > own.high:
@@ -91,7 +92,7 @@ def apart(table: pd.DataFrame, more: str, less: str) -> Verdict:
   return Verdict(
     holds=bool(other.low > own.high),
     ours=other.value if np.isfinite(other.value) else np.nan,
-    n=len(errors),
+    n=len(errors[more]),
     note='; '.join(notes),
   )
 
@@ -111,7 +112,7 @@ def curves(paths: Sequence[pathlib.Path]) -> pd.DataFrame:
       raise ValueError(f'{path}: loss.name must be squared_error, not {loss}')
     population, _, state = restored(path)
     found = of_each(_on_test, state.params, *_test_set(population))
-    train = 2 / population.task.n_classes * np.asarray(population.evaluate(state)['train/loss'])
+    train = per_output(population.evaluate(state)['train/loss'], population.task.n_classes)
     fits = train <= FITS
     row = {'run': path.name, 'networks': len(train), 'fit': int(fits.sum())}
     errors, wrong = np.asarray(found['error'])[fits], 1 - found['accuracy'][fits]
@@ -147,16 +148,7 @@ def matched(paths: Sequence[pathlib.Path]) -> pd.DataFrame:
   except ValueError:
     return pd.DataFrame(found, columns=['kernel', 'amplitude', 'mean_error', 'target', 'bits'])
   task = configuration.call(make_task, configuration.saved(path), 'task')
-  data = Sample(
-    *(
-      part
-      for split in (task.train, task.test)
-      for part in (
-        np.asarray(task.normalize(split.inputs), np.float64).reshape(len(split), -1),
-        np.eye(task.n_classes)[split.labels],
-      )
-    )
-  )
+  data = sample(task, slice(None), slice(None))
   forms = {'nngp': kernels.nngp(2), 'ntk': kernels.ntk(2)}
   forms['rbf'] = kernels.rbf(kernels.median_distance(data.inputs))
   for name, kernel in forms.items():

@@ -9,7 +9,7 @@ import pandas as pd
 from research import tables
 from research.configuration import ConfigError
 from research.studies.claim import Verdict, exceeds, falls_below
-from research.studies.exact_inductive_bias.networks import FITS, errors_on_test
+from research.studies.exact_inductive_bias.networks import FITS, errors_on_test, per_output
 from research.summaries import last
 from research.theory.chi_square_fits import fit_to_sample
 
@@ -54,6 +54,6 @@ def most_bits_come_before_the_fit(training: pd.DataFrame) -> Verdict:
   ends = last(training)[LACKING]
   gains = []
   for member, curve in training.dropna(subset=['train/loss']).groupby('member'):
-    fits = curve[curve['train/loss'] / 5 <= FITS]
+    fits = curve[per_output(curve['train/loss']) <= FITS]
     gains.append(fits[LACKING].iloc[0] - ends[member] if len(fits) else np.nan)
   return falls_below(np.array(gains, float), 4.0)
