@@ -80,6 +80,24 @@ def projected_gradient(
   return lax.scan(ascend, zeros, None, length=iterations)[0]
 
 
+def check_ascent(
+  radius: float, step_size: float | None, iterations: int, bounds: tuple[float, ...] = ()
+) -> None:
+  """Checks what an adversary is given, in training and where it is an instrument.
+
+  Raises:
+    ValueError: radius, iterations or a step_size that is not None is not positive; bounds are not in
+      order; the message begins with its name.
+  """
+  for key, value in (('radius', radius), ('step_size', step_size)):
+    if value is not None and not value > 0:
+      raise ValueError(f'{key} must be positive, not {value}')
+  if iterations < 1:
+    raise ValueError(f'iterations must be at least 1, not {iterations}')
+  if bounds and (len(bounds) != 2 or bounds[0] >= bounds[1]):
+    raise ValueError(f'bounds must be the least and the greatest value, or (), not {bounds}')
+
+
 def odds_against(logits: jax.Array, labels: jax.Array) -> jax.Array:
   r"""The log odds against the label, :math:`u_i = \log \sum_{c \ne y_i} e^{z_{ic}} - z_{iy_i}`, [B].
 

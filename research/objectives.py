@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from research.attacks import NORMS, odds_against, projected_gradient
+from research.attacks import NORMS, check_ascent, odds_against, projected_gradient
 from research.losses import cross_entropy
 from research.models import Model
 from research.types import Batch, Losses, Params
@@ -155,24 +155,6 @@ def make_objective(
   }
   reads = frozenset(name for name, needed in needs.items() if needed)
   return Objective(losses, coupled=penalty == 'irm', reads=reads)
-
-
-def check_ascent(
-  radius: float, step_size: float | None, iterations: int, bounds: tuple[float, ...] = ()
-) -> None:
-  """Checks what an adversary is given, in training and where it is an instrument.
-
-  Raises:
-    ValueError: radius, iterations or a step_size that is not None is not positive; bounds are not in
-      order; the message begins with its name.
-  """
-  for key, value in (('radius', radius), ('step_size', step_size)):
-    if value is not None and not value > 0:
-      raise ValueError(f'{key} must be positive, not {value}')
-  if iterations < 1:
-    raise ValueError(f'iterations must be at least 1, not {iterations}')
-  if bounds and (len(bounds) != 2 or bounds[0] >= bounds[1]):
-    raise ValueError(f'bounds must be the least and the greatest value, or (), not {bounds}')
 
 
 def _squares(logits: jax.Array, labels: jax.Array, offsets: tuple[float, ...]) -> jax.Array:

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 
 from research import attacks
 from research.instruments.instrument import Instrument, Network
-from research.objectives import check_ascent
 from research.types import Batch, Losses, Metrics, Params
 
 
@@ -78,9 +77,9 @@ def step_within(
   """The step size of an ascent within a ball; by default, 2.5 radii in all.
 
   Raises:
-    ValueError: as `objectives.check_ascent` does.
+    ValueError: as `attacks.check_ascent` does.
   """
-  check_ascent(radius, step_size, iterations, bounds)
+  attacks.check_ascent(radius, step_size, iterations, bounds)
   return 2.5 * radius / iterations if step_size is None else step_size
 
 

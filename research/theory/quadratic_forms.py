@@ -37,7 +37,7 @@ class QuadraticForm:
 
   Attributes:
     weights: w, float64 [r], not negative.
-    degrees: k, float64 [r], positive; need not be whole numbers.
+    degrees: k, float64 [r], not negative; need not be whole numbers.
     shifts: m = w a, float64 [r], not negative.
 
   Raises:
