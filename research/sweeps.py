@@ -25,13 +25,27 @@ def runs(
 ) -> dict[str, Config]:
   """The config of each run of a file's sweep, by the name of its directory.
 
+  Raises:
+    ConfigError: as `overrides_of_runs` and `load` do.
+  """
+  of_runs = overrides_of_runs(path, overrides, of_run)
+  return {name: load(path, own) for name, own in of_runs.items()}
+
+
+def overrides_of_runs(
+  path: str,
+  overrides: Iterable[str] = (),
+  of_run: Mapping[str, dict[str, Any]] = types.MappingProxyType({}),
+) -> dict[str, list[str]]:
+  """What each run of a file's sweep overrides, as `section.key=value`, by the name of its directory.
+
   Args:
     path: the config file, and after a colon the scale.
     overrides: for all runs.
     of_run: more overrides of single runs, by dotted key.
 
   Raises:
-    ConfigError: as `load` does; or an override sets what the sweep varies.
+    ConfigError: the file has no sweep; or an override sets what the sweep varies.
   """
   overrides, arms = list(overrides), sweep(path)
   if unknown := {*of_run} - {*arms}:
@@ -41,11 +55,10 @@ def runs(
     if any(key in arm for arm in arms.values()):
       file = path.partition(':')[0]
       raise ConfigError(f'{key} is what sweep() of {file} varies; change it there, or drop it here')
-  configs = {}
-  for name, arm in arms.items():
-    own = [f'{key}={value!r}' for key, value in {**arm, **of_run.get(name, {})}.items()]
-    configs[name] = load(path, [*overrides, *own])
-  return configs
+  return {
+    name: [*overrides, *(f'{k}={v!r}' for k, v in {**arm, **of_run.get(name, {})}.items())]
+    for name, arm in arms.items()
+  }
 
 
 def run_name(overrides: dict[str, Any]) -> str:

@@ -68,6 +68,22 @@ def open_workdir(workdir: str | Path) -> Iterator[Path]:
     yield path
 
 
+def holder(workdir: str | Path) -> str | None:
+  """The process that is at work in a run directory, and its host; None if there is none.
+
+  Where the file system has no locks across hosts, a process of another host is not seen.
+  """
+  try:
+    with (Path(workdir) / '.lock').open() as lock:
+      try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+      except BlockingIOError:
+        return lock.read() or 'another process'
+  except FileNotFoundError:
+    pass
+  return None
+
+
 def write_environment(workdir: str | Path) -> None:
   """Adds this process to the attempts in `environment.json`: its code, machine and versions."""
   import jax

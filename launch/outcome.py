@@ -1,0 +1,103 @@
+"""What became of each run: read from its directory, its log, and the exit code beside the log."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from launch.manifest import Run, content_id
+from research import workdirs
+
+LOGS = 'logs'
+STATES = ('done', 'running', 'queued', 'stopped', 'failed', 'missing')
+STOPPED = (130, 143)  # saved: the same command goes on
+TAIL = 12  # lines of a log that are shown
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+  """The state of a run, one of STATES, and what there is to say of it; `tail` of its log if it failed."""
+
+  run: Run
+  state: str
+  note: str = ''
+  tail: tuple[str, ...] = ()
+
+
+def log(root: Path, run: Run) -> Path:
+  """What the attempts of a run printed, one after another."""
+  return root / LOGS / f'{run.id}.log'
+
+
+def exit_file(root: Path, run: Run) -> Path:
+  """The exit code of the last attempt; there is none while it is at work, nor if it was killed."""
+  return root / LOGS / f'{run.id}.exit'
+
+
+def outcomes(root: Path, runs: Iterable[Run], queued: Mapping[str, str]) -> list[Outcome]:
+  """What became of each run.
+
+  Args:
+    root: the folder of the manifest.
+    runs: of the manifest.
+    queued: what the engine says of the runs that it holds, by id.
+  """
+  return [_outcome(root, run, queued.get(run.id)) for run in runs]
+
+
+def _outcome(root: Path, run: Run, queued: str | None) -> Outcome:
+  workdir = root / run.workdir
+  config = workdirs.read_json(workdir / 'config.json')
+  if config is not None and content_id(config) != run.id:
+    note = f'{workdir} holds a run of another config, {content_id(config)} and not {run.id}'
+    return Outcome(run=run, state='failed', note=note)
+  if workdirs.is_done(workdir):
+    return Outcome(run=run, state='done')
+  if holder := workdirs.holder(workdir):
+    return Outcome(run=run, state='running', note=holder)
+  if queued:
+    return Outcome(run=run, state='queued', note=queued)
+  try:
+    code = int(exit_file(root, run).read_text())
+  except (FileNotFoundError, ValueError):
+    if config is None and not log(root, run).exists():
+      return Outcome(run=run, state='missing')
+    return Outcome(run=run, state='stopped', note='without a last word; it goes on from what is saved')
+  if code in STOPPED:
+    return Outcome(run=run, state='stopped', note=f'exit code {code}; it goes on from what is saved')
+  note = f'exit code {code}; {log(root, run)} ends:'
+  return Outcome(run=run, state='failed', note=note, tail=_tail(log(root, run)))
+
+
+def _tail(path: Path) -> tuple[str, ...]:
+  if not path.exists():
+    return ()
+  with path.open('rb') as file:
+    file.seek(max(0, path.stat().st_size - 16_384))
+    lines = file.read().decode(errors='replace').splitlines()
+  return tuple(line[-160:] for line in lines[-TAIL:])
+
+
+def shown(found: list[Outcome], root: Path) -> str:
+  """The counts, and a line for each run; under what failed, the end of its log."""
+  counts = {state: sum(it.state == state for it in found) for state in STATES}
+  summary = ', '.join(f'{n} {state}' for state, n in counts.items() if n)
+  lines = [f'{root}: {len(found)} runs, {summary}']
+  width = max(len(it.run.workdir) for it in found)
+  for it in found:
+    lines.append(f'{it.state:<8} {it.run.id}  {it.run.workdir:<{width}}  {it.note}'.rstrip())
+    lines += [f'         | {line}' for line in it.tail]
+  return '\n'.join(lines)
+
+
+def note_submission(root: Path, backend: str, job: str, runs: list[Run]) -> None:
+  """Notes which job of an engine holds which runs, in order."""
+  (root / LOGS).mkdir(exist_ok=True)
+  with (root / LOGS / 'submitted.jsonl').open('a') as file:
+    file.write(json.dumps({'backend': backend, 'job': job, 'runs': [r.id for r in runs]}) + '\n')
+
+
+def submissions(root: Path) -> list[dict]:
+  """What `note_submission` noted, the oldest first."""
+  path = root / LOGS / 'submitted.jsonl'
+  return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
