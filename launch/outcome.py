@@ -34,18 +34,20 @@ def exit_file(root: Path, run: Run) -> Path:
   return root / LOGS / f'{run.id}.exit'
 
 
-def outcomes(root: Path, runs: Iterable[Run], queued: Mapping[str, str]) -> list[Outcome]:
+def outcomes(
+  root: Path, runs: Iterable[Run], held: Mapping[str, tuple[str, str]]
+) -> list[Outcome]:
   """What became of each run.
 
   Args:
     root: the folder of the manifest.
     runs: of the manifest.
-    queued: what the engine says of the runs that it holds, by id.
+    held: the state of the runs that an engine holds, and what it says of them, by id.
   """
-  return [_outcome(root, run, queued.get(run.id)) for run in runs]
+  return [_outcome(root, run, held.get(run.id)) for run in runs]
 
 
-def _outcome(root: Path, run: Run, queued: str | None) -> Outcome:
+def _outcome(root: Path, run: Run, held: tuple[str, str] | None) -> Outcome:
   workdir = root / run.workdir
   config = workdirs.read_json(workdir / 'config.json')
   if config is not None and content_id(config) != run.id:
@@ -55,8 +57,8 @@ def _outcome(root: Path, run: Run, queued: str | None) -> Outcome:
     return Outcome(run=run, state='done')
   if holder := workdirs.holder(workdir):
     return Outcome(run=run, state='running', note=holder)
-  if queued:
-    return Outcome(run=run, state='queued', note=queued)
+  if held:
+    return Outcome(run=run, state=held[0], note=held[1])
   try:
     code = int(exit_file(root, run).read_text())
   except (FileNotFoundError, ValueError):
@@ -78,11 +80,15 @@ def _tail(path: Path) -> tuple[str, ...]:
   return tuple(line[-160:] for line in lines[-TAIL:])
 
 
+def counts(found: list[Outcome]) -> str:
+  """How many runs are in each state: `3 runs, 2 done, 1 failed`."""
+  numbers = {state: sum(it.state == state for it in found) for state in STATES}
+  return ', '.join([f'{len(found)} runs', *(f'{n} {state}' for state, n in numbers.items() if n)])
+
+
 def shown(found: list[Outcome], root: Path) -> str:
   """The counts, and a line for each run; under what failed, the end of its log."""
-  counts = {state: sum(it.state == state for it in found) for state in STATES}
-  summary = ', '.join(f'{n} {state}' for state, n in counts.items() if n)
-  lines = [f'{root}: {len(found)} runs, {summary}']
+  lines = [f'{root}: {counts(found)}']
   width = max(len(it.run.workdir) for it in found)
   for it in found:
     lines.append(f'{it.state:<8} {it.run.id}  {it.run.workdir:<{width}}  {it.note}'.rstrip())
@@ -92,12 +98,12 @@ def shown(found: list[Outcome], root: Path) -> str:
 
 def note_submission(root: Path, backend: str, job: str, runs: list[Run]) -> None:
   """Notes which job of an engine holds which runs, in order."""
-  (root / LOGS).mkdir(exist_ok=True)
   with (root / LOGS / 'submitted.jsonl').open('a') as file:
     file.write(json.dumps({'backend': backend, 'job': job, 'runs': [r.id for r in runs]}) + '\n')
 
 
-def submissions(root: Path) -> list[dict]:
-  """What `note_submission` noted, the oldest first."""
+def submissions(root: Path, backend: str) -> list[dict]:
+  """What `note_submission` noted of a backend, the oldest first."""
   path = root / LOGS / 'submitted.jsonl'
-  return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+  lines = path.read_text().splitlines() if path.exists() else []
+  return [it for it in map(json.loads, lines) if it['backend'] == backend]

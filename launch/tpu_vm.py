@@ -1,0 +1,89 @@
+"""TPU VMs of Google Cloud: one slice for the sweep, its runs one after another, each on all hosts."""
+
+import dataclasses
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+from launch import engine, outcome
+from launch.engine import REQUIRED, option
+from launch.manifest import Run
+
+TEMPLATE = """\
+set -eu
+slice={slice}
+at=--zone={zone}
+logs={logs}
+gcloud compute tpus queued-resources create "$slice" "$at" --node-id="$slice" \\
+  --accelerator-type={accelerator} --runtime-version={runtime}{spot}
+trap 'gcloud compute tpus queued-resources delete "$slice" "$at" --force --quiet' EXIT
+while true; do
+  state=$(gcloud compute tpus queued-resources describe "$slice" "$at" --format='value(state.state)')
+  case "$state" in
+    ACTIVE) break ;;
+    FAILED | SUSPENDED) echo "genlab: $slice is $state" >&2; exit 1 ;;
+  esac
+  sleep 30
+done
+on_all_hosts() {{
+  gcloud compute tpus tpu-vm ssh "$slice" "$at" --worker=all --command="$1"
+}}
+on_all_hosts 'mkdir -p genlab'
+gcloud compute tpus tpu-vm scp "$at" --worker=all --recurse \\
+  README.md LICENSE pyproject.toml constraints.txt research configs launch "$slice":genlab/
+on_all_hosts {setup}
+failed=0
+run() {{
+  rm -f "$logs/$1.exit"
+  code=0
+  on_all_hosts "cd genlab && GENLAB_PROCESSES=auto $2" >> "$logs/$1.log" 2>&1 || code=$?
+  echo "$code" > "$logs/$1.exit"
+  [ "$code" = 0 ] || failed=1
+}}
+{runs}
+exit "$failed"
+"""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+  """The slice, which is deleted at the end, whatever the end.
+
+  The folder of the sweep must be storage that this machine and all hosts have at the same path.
+  """
+
+  zone: str = option(REQUIRED, 'such as us-central2-b')
+  accelerator: str = option(REQUIRED, 'such as v5litepod-16; one with several hosts runs on all')
+  runtime: str = option('v2-alpha-tpuv5-lite', 'the software version of the VMs')
+  spot: bool = option(True, 'a slice that may be preempted, at a lower price')
+  setup: str = option(
+    'cd genlab && python3 -m venv .venv && .venv/bin/pip install -q -e ".[tpu]" -c constraints.txt',
+    'a command for every host, before the runs',
+  )
+  python: str = option('.venv/bin/python', 'the interpreter that has genlab, on the hosts')
+  data_dir: str | None = option(None, 'the TFDS folder, on the hosts')
+
+
+def text(root: Path, runs: list[Run], options: Options) -> str:
+  """A script for bash on this machine, a pure function."""
+  root = root.absolute()  # of this machine and of the hosts
+  commands = [shlex.join(run.command(root, options.python, options.data_dir)) for run in runs]
+  return TEMPLATE.format(
+    slice='genlab-' + re.sub('[^a-z0-9]+', '-', root.name.lower()).strip('-'),
+    zone=shlex.quote(options.zone),
+    logs=shlex.quote(str(root / outcome.LOGS)),
+    accelerator=shlex.quote(options.accelerator),
+    runtime=shlex.quote(options.runtime),
+    spot=' --spot' if options.spot else '',
+    setup=shlex.quote(options.setup),
+    runs='\n'.join(
+      f'run {run.id} {shlex.quote(command)}' for run, command in zip(runs, commands, strict=True)
+    ),
+  )
+
+
+def submit(root: Path, runs: list[Run], options: Options) -> int:
+  """Runs the script in the foreground, until all runs have ended."""
+  engine.check_here('gcloud')
+  return subprocess.run(['bash', '-s'], input=text(root, runs, options), text=True).returncode
