@@ -30,9 +30,9 @@ def write(root: Path, runs: list[Run], path: Path) -> int:
   if not runs:
     raise ConfigError(f'no run in {root} is done yet; see: python -m launch.sweep status')
   table = tables.load_runs(root, only=[Path(run.workdir).as_posix() for run in runs])
-  for name in table.columns[table.dtypes == object]:
-    if table[name].map(lambda value: isinstance(value, tuple)).any():
-      table[name] = table[name].astype(str)
+  for name in table:
+    if table[name].map(type).eq(tuple).any():
+      table[name] = table[name].map(str)
   if path.suffix == '.csv':
     replace_file(path, table.to_csv(index=False))
   else:

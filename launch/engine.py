@@ -1,4 +1,4 @@
-"""The programs of the engines, `sbatch`, `squeue`, `gcloud`, `kubectl`, and the options of a backend."""
+"""The programs of the engines, such as `sbatch` and `kubectl`, and the options of a backend."""
 
 import dataclasses
 import shutil

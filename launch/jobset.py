@@ -27,8 +27,8 @@ if [ "$JAX_PROCESS_ID" = 0 ]; then echo "$code" > {logs}/{id}.exit; fi
 exit "$code"
 """
 
-# A pod that is lost or preempted has all start again, from the last checkpoint; what would fail again,
-# a fault (1) or a refusal (2), ends the JobSet.
+# A pod that is lost or preempted has all start again, from the last checkpoint; what would come again,
+# a fault (1), a refusal (2) or an end by divergence (3), ends the JobSet.
 TEMPLATE = """\
 apiVersion: jobset.x-k8s.io/v1alpha2
 kind: JobSet
@@ -61,7 +61,7 @@ metadata:
             onExitCodes:
               containerName: run
               operator: In
-              values: [1, 2]
+              values: [1, 2, 3]
         template:
           spec:
             restartPolicy: Never
@@ -99,7 +99,9 @@ metadata:
 class Options:
   """What each run is given. The folder of the sweep must lie in the volume, at the same path here."""
 
-  image: str = option(REQUIRED, 'a container image with genlab, the configs in its working directory')
+  image: str = option(
+    REQUIRED, 'a container image with genlab, the configs in its working directory'
+  )
   claim: str = option(REQUIRED, 'the volume claim that holds the folder of the sweep')
   mount: str = option('/data', 'where that volume is, in the pods and on this machine')
   namespace: str = option('default', 'of Kubernetes')
@@ -162,7 +164,7 @@ def submit(root: Path, runs: list[Run], options: Options) -> int:
 
 
 def held(submissions: list[dict]) -> dict[str, tuple[str, str]]:
-  """The state and a note on each run that the cluster holds, by id; nothing where there is no kubectl."""
+  """The state and a note on each run that the cluster holds, by id; nothing without kubectl."""
   if not submissions or not engine.is_here('kubectl'):
     return {}
   unfinished = {}

@@ -13,6 +13,7 @@ from pathlib import Path
 from launch import engine, outcome
 from launch.engine import option
 from launch.manifest import Run
+from research import workdirs
 from research.configuration import ConfigError
 
 
@@ -91,8 +92,9 @@ def submit(root: Path, runs: list[Run], options: Options) -> int:
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         outcome.exit_file(root, run).write_text(f'{code}\n')
         free.append(slot)
-        failed |= code != 0
-        ended = 'done' if code == 0 else f'exit code {code}'
+        done = workdirs.is_done(root / run.workdir)
+        failed |= not done
+        ended = 'done' if done else f'exit code {code}'
         print(f'{run.workdir}: {ended} after {time.monotonic() - started:.0f} s', flush=True)
       time.sleep(0.05)
   finally:

@@ -125,7 +125,9 @@ def read(root: Path) -> list[Run]:
     try:
       runs.append(Run(**json.loads(line)))
     except (ValueError, TypeError):
-      raise ConfigError(f'line {number} of {path} is no run; remove the file, and plan again') from None
+      raise ConfigError(
+        f'line {number} of {path} is no run; remove the file, and plan again'
+      ) from None
   return runs
 
 

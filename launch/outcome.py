@@ -16,7 +16,7 @@ TAIL = 12  # lines of a log that are shown
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-  """The state of a run, one of STATES, and what there is to say of it; `tail` of its log if it failed."""
+  """The state of a run, one of STATES, and what to say of it; `tail` of its log if it failed."""
 
   run: Run
   state: str
@@ -34,9 +34,7 @@ def exit_file(root: Path, run: Run) -> Path:
   return root / LOGS / f'{run.id}.exit'
 
 
-def outcomes(
-  root: Path, runs: Iterable[Run], held: Mapping[str, tuple[str, str]]
-) -> list[Outcome]:
+def outcomes(root: Path, runs: Iterable[Run], held: Mapping[str, tuple[str, str]]) -> list[Outcome]:
   """What became of each run.
 
   Args:
@@ -64,9 +62,15 @@ def _outcome(root: Path, run: Run, held: tuple[str, str] | None) -> Outcome:
   except (FileNotFoundError, ValueError):
     if config is None and not log(root, run).exists():
       return Outcome(run=run, state='missing')
-    return Outcome(run=run, state='stopped', note='without a last word; it goes on from what is saved')
+    return Outcome(
+      run=run, state='stopped', note='without a last word; it goes on from what is saved'
+    )
+  if code == 0:
+    return Outcome(run=run, state='missing', note='it was done, and has been removed')
   if code in STOPPED:
-    return Outcome(run=run, state='stopped', note=f'exit code {code}; it goes on from what is saved')
+    return Outcome(
+      run=run, state='stopped', note=f'exit code {code}; it goes on from what is saved'
+    )
   note = f'exit code {code}; {log(root, run)} ends:'
   return Outcome(run=run, state='failed', note=note, tail=_tail(log(root, run)))
 

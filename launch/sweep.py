@@ -46,7 +46,9 @@ def _backends() -> dict[str, Any]:
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--config', required=True, help='config file, and after a colon its scale')
-  parser.add_argument('--alone', action='store_true', help='one run, of the config, not its sweep()')
+  parser.add_argument(
+    '--alone', action='store_true', help='one run, of the config, not its sweep()'
+  )
   command_line.add_data_dir(parser)
 
 
@@ -169,7 +171,7 @@ def _collect(flags: argparse.Namespace, overrides: list[str], root: Path) -> int
 
 # What each does, its flags beside --workdir, and its help.
 COMMANDS = {
-  'plan': (_plan, [_add_plan], 'write the manifest of a config\'s sweep()'),
+  'plan': (_plan, [_add_plan], "write the manifest of a config's sweep()"),
   'run': (_run, [_add_backend], 'start the runs that are missing or were stopped'),
   'status': (_status, [], 'show what became of each run; exit code 1 if one failed'),
   'retry': (_retry, [_add_backend], 'start the runs that failed, and no others'),

@@ -8,7 +8,10 @@ from research import command_line
 
 
 def main(argv: list[str]) -> int:
-  """Runs one config; returns the exit code: 0 done, 2 refused, 130 or 143 stopped and saved."""
+  """Runs one config; returns the exit code.
+
+  0 done, 2 refused, 130 or 143 stopped and saved; of several processes that wait for one, 75.
+  """
   overrides, rest = command_line.split_overrides(argv)
   parser = command_line.Parser(
     prog='python -m research.main', description=__doc__, allow_abbrev=False
@@ -24,11 +27,12 @@ def main(argv: list[str]) -> int:
 
 
 def _run(flags: argparse.Namespace, overrides: list[str]) -> int:
-  from research import configuration, loop
+  from research import configuration, loop, processes
 
   config = configuration.load(flags.config, overrides)
   command_line.use_data_dir(flags)
   command_line.cache_programs()
+  processes.join()
   if loop.train_and_evaluate(config, flags.workdir, tensorboard=flags.tensorboard):
     print(f'done: {pathlib.Path(flags.workdir) / "metrics.jsonl"}')
   else:

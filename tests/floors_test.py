@@ -17,7 +17,7 @@ FLOORS = [
   {'population', 'configuration', 'tables', 'summaries'},
   {'loop', 'sweeps', 'figures'},
   {'restored'},
-  {'studies', 'command_line'},
+  {'studies', 'command_line', 'processes'},
   {'main', 'replicate'},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -57,6 +57,14 @@ def test_imports_only_go_down(path):
 def test_an_import_that_goes_up_is_seen():
   assert list(breaches('gradients', ['research.loop.train_and_evaluate'])) != []
   assert list(breaches('loop', ['research.records', 'research.gradients.mean', 'jax'])) == []
+
+
+def test_launchers_stand_on_the_house_and_nothing_in_it_knows_them():
+  outside = [name for path in modules('launch') for name in imports(path)]
+  assert {name.partition('.')[0] for name in outside} >= {'launch', 'research'}
+  for folder in ('research', 'configs', 'notebooks', 'benchmarks'):
+    for path in modules(folder):
+      assert not [name for name in imports(path) if name.partition('.')[0] == 'launch'], path
 
 
 def test_linen_lives_in_models_alone():
