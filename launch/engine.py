@@ -1,8 +1,10 @@
 """The programs of the engines, such as `sbatch` and `kubectl`, and the options of a backend."""
 
 import dataclasses
+import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from research.configuration import ConfigError
@@ -13,6 +15,11 @@ REQUIRED = dataclasses.MISSING
 def option(default: Any, help: str) -> Any:
   """A field of a backend's options: a flag of the same name. `tuple` fields may be given repeatedly."""
   return dataclasses.field(default=default, metadata={'help': help})
+
+
+def slug(root: Path) -> str:
+  """The name of a sweep's folder as engines take names: lower case, digits and hyphens."""
+  return re.sub('[^a-z0-9]+', '-', root.absolute().name.lower()).strip('-')
 
 
 def at_least(least: int, **values: int | None) -> None:

@@ -158,8 +158,10 @@ def _document(root: Path, run: Run, attempt: int, options: Options) -> str:
 
 def submit(root: Path, runs: list[Run], options: Options) -> int:
   """Hands the documents to kubectl."""
-  print(engine.ask(['kubectl', 'create', '--filename=-'], text(root, runs, options)), end='')
-  outcome.note_submission(root, 'jobset', options.namespace, runs)
+  documents = text(root, runs, options)
+  engine.check_here('kubectl')
+  outcome.note_submission(root, 'jobset', options.namespace, runs)  # some may be made, and one refused
+  print(engine.ask(['kubectl', 'create', '--filename=-'], documents), end='')
   return 0
 
 

@@ -1,6 +1,7 @@
 """SLURM: one array job, a task for each run; on several nodes a run has one process for each GPU."""
 
 import dataclasses
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from launch import engine, outcome
 from launch.engine import option
 from launch.manifest import Run
+from research.configuration import ConfigError
 
 TEMPLATE = """\
 #!/bin/bash
@@ -62,7 +64,13 @@ class Options:
 
 
 def text(root: Path, runs: list[Run], options: Options) -> str:
-  """The batch script, a pure function."""
+  """The batch script, a pure function.
+
+  Raises:
+    ConfigError: directives of sbatch cannot name the folder.
+  """
+  if re.search(r'[\s%]', str(root)):
+    raise ConfigError(f'--workdir={root} has a space or a %, which sbatch does not take; rename it')
   cases = []
   for number, run in enumerate(runs):
     command = shlex.join(run.command(root, options.python, options.data_dir))
@@ -72,7 +80,7 @@ def text(root: Path, runs: list[Run], options: Options) -> str:
     resources = f'#SBATCH --gpus-per-node={options.gpus}\n{resources}'
   logs = root / outcome.LOGS
   return TEMPLATE.format(
-    name=root.absolute().name,
+    name=engine.slug(root),
     array=f'0-{len(runs) - 1}' + (f'%{options.parallel}' if options.parallel else ''),
     nodes=options.nodes,
     tasks=max(options.gpus, 1) if options.nodes > 1 else 1,

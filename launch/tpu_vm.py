@@ -1,8 +1,9 @@
 """TPU VMs of Google Cloud: one slice for the sweep, its runs one after another, each on all hosts."""
 
 import dataclasses
-import re
+import os
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
@@ -22,12 +23,12 @@ while true; do
   state=$(gcloud compute tpus queued-resources describe "$slice" "$at" --format='value(state.state)')
   case "$state" in
     ACTIVE) break ;;
-    FAILED | SUSPENDED) echo "genlab: $slice is $state" >&2; exit 1 ;;
+    FAILED | SUSPENDING | SUSPENDED) echo "genlab: $slice is $state" >&2; exit 1 ;;
   esac
   sleep 30
 done
 on_all_hosts() {{
-  gcloud compute tpus tpu-vm ssh "$slice" "$at" --worker=all --command="$1"
+  gcloud compute tpus tpu-vm ssh "$slice" "$at" --worker=all --command="$1" < /dev/null
 }}
 on_all_hosts 'mkdir -p genlab'
 gcloud compute tpus tpu-vm scp "$at" --worker=all --recurse \\
@@ -70,7 +71,7 @@ def text(root: Path, runs: list[Run], options: Options) -> str:
   root = root.absolute()  # of this machine and of the hosts
   commands = [shlex.join(run.command(root, options.python, options.data_dir)) for run in runs]
   return TEMPLATE.format(
-    slice='genlab-' + re.sub('[^a-z0-9]+', '-', root.name.lower()).strip('-'),
+    slice=f'genlab-{engine.slug(root)}',
     zone=shlex.quote(options.zone),
     logs=shlex.quote(str(root / outcome.LOGS)),
     accelerator=shlex.quote(options.accelerator),
@@ -84,6 +85,26 @@ def text(root: Path, runs: list[Run], options: Options) -> str:
 
 
 def submit(root: Path, runs: list[Run], options: Options) -> int:
-  """Runs the script in the foreground, until all runs have ended."""
+  """Runs the script in the foreground, until all runs have ended.
+
+  SIGINT and SIGTERM end it, but not before it has deleted the slice.
+
+  Returns:
+    0 if every run ended well, 1 if not, 130 or 143 if stopped.
+  """
   engine.check_here('gcloud')
-  return subprocess.run(['bash', '-s'], input=text(root, runs, options), text=True).returncode
+  script, signals = text(root, runs, options), []
+  process = subprocess.Popen(['bash', '-s'], stdin=subprocess.PIPE, text=True, start_new_session=True)
+
+  def stop(number, _):
+    if not signals:
+      os.killpg(process.pid, signal.SIGTERM)
+    signals.append(number)
+
+  previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+  try:
+    process.communicate(script)
+  finally:
+    for number, handler in previous.items():
+      signal.signal(number, handler)
+  return 128 + signals[0] if signals else process.returncode

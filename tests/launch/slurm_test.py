@@ -7,9 +7,10 @@ import pytest
 import stubs
 
 from launch import manifest, outcome, slurm
+from research.configuration import ConfigError
 
 GOLDEN = pathlib.Path(__file__).with_name('golden')
-ROOT = pathlib.Path('runs/noise study')
+ROOT = pathlib.Path('runs/Noise.study')
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,12 @@ def test_a_dry_run_prints_what_sbatch_gets(planned, call, tmp_path, monkeypatch,
   assert not (tmp_path / 'bin' / 'scripts').exists()
   assert call('run', *flags)[0] == 0
   assert (tmp_path / 'bin' / 'scripts').read_text() == out
+
+
+def test_a_folder_that_directives_cannot_name_is_refused():
+  for name in ('a b', 'a%j'):
+    with pytest.raises(ConfigError, match='rename it'):
+      slurm.text(pathlib.Path(name), stubs.RUNS, slurm.Options())
 
 
 def test_without_sbatch_there_is_a_remedy(planned, call, monkeypatch):
@@ -88,7 +95,7 @@ def test_real_tasks_run_one_crashes_and_it_alone_is_retried(
   for command in ('run', 'retry'):
     assert call(command, *run(planned))[:2] == (0, f'nothing to {command}: 3 runs, 3 done\n')
   assert (tmp_path / 'bin' / 'scripts').read_text() == scripts
-  assert not (tmp_path / 'bin' / 'scontrol').exists()
+  assert not (tmp_path / 'bin' / 'scontrol.asked').exists()
 
 
 def test_what_is_queued_is_not_submitted_again(planned, call, tmp_path, monkeypatch, fake):
@@ -108,7 +115,7 @@ def test_a_run_that_meets_the_time_limit_queues_again(planned, call, tmp_path, m
   stubs.slurm(tmp_path / 'bin', monkeypatch)
   meets = stubs.write(tmp_path / 'meets', '#!/bin/bash\nexit 143\n')
   assert call('run', *run(planned, f'--python={meets}'))[0] == 0
-  asked = (tmp_path / 'bin' / 'scontrol').read_text().splitlines()
+  asked = (tmp_path / 'bin' / 'scontrol.asked').read_text().splitlines()
   assert asked == ['requeue 40010', 'requeue 40011', 'requeue 40012']
   assert states(planned) == ['stopped'] * 3
 

@@ -96,7 +96,7 @@ elif queue.exists():
 """
 NOTES = """
 import os, sys
-with open(os.environ['STUB'] + '/' + os.path.basename(sys.argv[0]), 'a') as file:
+with open(os.environ['STUB'] + '/' + os.path.basename(sys.argv[0]) + '.asked', 'a') as file:
   file.write(' '.join(sys.argv[1:]) + '\\n')
 """
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-#SBATCH --job-name=genlab-noise study
+#SBATCH --job-name=genlab-noise-study
 #SBATCH --array=0-1
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=4
@@ -9,13 +9,13 @@
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --signal=TERM@120
-#SBATCH --output=runs/noise study/logs/slurm-%A_%a.out
+#SBATCH --output=runs/Noise.study/logs/slurm-%A_%a.out
 
 case "$SLURM_ARRAY_TASK_ID" in
-  0) id=0123456789ab run=(python -m research.main --config=configs/a.py:cpu '--workdir=runs/noise study/noise=0.0' --data_dir=/sets --config.seed=3) ;;
-  1) id=ba9876543210 run=(python -m research.main --config=configs/a.py:cpu '--workdir=runs/noise study/noise=0.5' --data_dir=/sets '--config.model.widths=(64, 64)' '--config.task.name='"'"'it'"'"''"'"'s'"'"'') ;;
+  0) id=0123456789ab run=(python -m research.main --config=configs/a.py:cpu --workdir=runs/Noise.study/noise=0.0 --data_dir=/sets --config.seed=3) ;;
+  1) id=ba9876543210 run=(python -m research.main --config=configs/a.py:cpu --workdir=runs/Noise.study/noise=0.5 --data_dir=/sets '--config.model.widths=(64, 64)' '--config.task.name='"'"'it'"'"''"'"'s'"'"'') ;;
 esac
-logs='runs/noise study/logs'
+logs=runs/Noise.study/logs
 rm -f "$logs/$id.exit"
 srun --kill-on-bad-exit=1 "${run[@]}" >> "$logs/$id.log" 2>&1
 code=$?
