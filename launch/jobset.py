@@ -160,7 +160,9 @@ def submit(root: Path, runs: list[Run], options: Options) -> int:
   """Hands the documents to kubectl."""
   documents = text(root, runs, options)
   engine.check_here('kubectl')
-  outcome.note_submission(root, 'jobset', options.namespace, runs)  # some may be made, and one refused
+  outcome.note_submission(
+    root, 'jobset', options.namespace, runs
+  )  # some may be made, and one refused
   print(engine.ask(['kubectl', 'create', '--filename=-'], documents), end='')
   return 0
 

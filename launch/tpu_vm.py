@@ -94,7 +94,9 @@ def submit(root: Path, runs: list[Run], options: Options) -> int:
   """
   engine.check_here('gcloud')
   script, signals = text(root, runs, options), []
-  process = subprocess.Popen(['bash', '-s'], stdin=subprocess.PIPE, text=True, start_new_session=True)
+  process = subprocess.Popen(
+    ['bash', '-s'], stdin=subprocess.PIPE, text=True, start_new_session=True
+  )
 
   def stop(number, _):
     if not signals:

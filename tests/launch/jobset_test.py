@@ -223,9 +223,10 @@ def test_what_kubectl_gets_is_what_a_dry_run_prints(planned, call, tmp_path, mon
   outcome.exit_file(planned, runs[0]).write_text('1\n')
   lines = call('status', f'--workdir={planned}')[1].splitlines()
   assert lines[0] == f'{planned}: 3 runs, 1 running, 1 queued, 1 failed'
-  assert '--namespace=default --selector=app.kubernetes.io/name=genlab' in (
-    tmp_path / 'bin' / 'asked'
-  ).read_text()
+  assert (
+    '--namespace=default --selector=app.kubernetes.io/name=genlab'
+    in (tmp_path / 'bin' / 'asked').read_text()
+  )
   assert call('run', *flags)[1] == 'nothing to run: 3 runs, 1 running, 1 queued, 1 failed\n'
   code, out, _ = call('retry', *flags, '--dry-run')
   assert [it['metadata']['name'] for it in yaml.safe_load_all(out)] == [f'genlab-{runs[0].id}-1']

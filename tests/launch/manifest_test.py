@@ -30,7 +30,13 @@ def test_a_plan_is_pure_and_keyed_by_what_the_configs_hold(config):
 def test_the_command_is_that_of_a_single_run(config, tmp_path):
   run = manifest.plan(str(config), ['seed=3'])[2]
   assert run.command(tmp_path, 'python', 'sets') == [
-    *('python', '-m', 'research.main', f'--config={config}', f'--workdir={tmp_path}/label_noise=1.0'),
+    *(
+      'python',
+      '-m',
+      'research.main',
+      f'--config={config}',
+      f'--workdir={tmp_path}/label_noise=1.0',
+    ),
     *('--data_dir=sets', '--config.seed=3', '--config.task.label_noise=1.0'),
   ]
 

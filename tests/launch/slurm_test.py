@@ -17,13 +17,18 @@ ROOT = pathlib.Path('runs/Noise.study')
   ('name', 'options'),
   [
     ('slurm_array.sh', {'parallel': 8, 'sbatch': ('--partition=gpu', '--account=me')}),
-    ('slurm_nodes.sh', {'nodes': 2, 'gpus': 4, 'cpus': 8, 'time': '1-00:00:00', 'data_dir': '/sets'}),
+    (
+      'slurm_nodes.sh',
+      {'nodes': 2, 'gpus': 4, 'cpus': 8, 'time': '1-00:00:00', 'data_dir': '/sets'},
+    ),
     ('slurm_cpu.sh', {'gpus': 0}),
   ],
 )
 def test_the_script_is_the_one_on_record(name, options):
   text = slurm.text(ROOT, stubs.RUNS, slurm.Options(python='python', **options))
-  assert text == (GOLDEN / name).read_text(), f'if that is meant, it goes into golden/{name}:\n{text}'
+  assert text == (GOLDEN / name).read_text(), (
+    f'if that is meant, it goes into golden/{name}:\n{text}'
+  )
 
 
 def run(root, *flags):

@@ -25,7 +25,10 @@ REFUSED = {
   'no backend': (['run', '--workdir=W'], 'required: --backend'),
   'no number': (['run', '--workdir=W', '--backend=local', '--workers=x'], "invalid int value: 'x'"),
   'zero': (['run', '--workdir=W', '--backend=local', '--workers=0'], 'must be at least 1, not 0'),
-  'no nodes': (['run', '--workdir=W', '--backend=slurm', '--nodes=0'], '--nodes must be at least 1'),
+  'no nodes': (
+    ['run', '--workdir=W', '--backend=slurm', '--nodes=0'],
+    '--nodes must be at least 1',
+  ),
   'of another': (
     ['run', '--workdir=W', '--backend=slurm', '--image=x'],
     '--image is a flag of jobset, not of slurm',
@@ -35,7 +38,10 @@ REFUSED = {
     ['run', '--workdir=W', '--backend=local', '--config.seed=1'],
     '--config.seed=1 belongs to plan',
   ),
-  'no manifest': (['run', '--workdir=W', '--backend=local'], 'make it with: python -m launch.sweep'),
+  'no manifest': (
+    ['run', '--workdir=W', '--backend=local'],
+    'make it with: python -m launch.sweep',
+  ),
   'no manifest to show': (['status', '--workdir=W'], 'no W/manifest.jsonl; make it with'),
   'no config': (['plan', '--workdir=W', '--config=x.py'], "no config file 'x.py'"),
   'unknown key': (
@@ -114,7 +120,10 @@ def test_one_that_fails_is_shown_and_it_alone_is_retried(planned, fake, call):
   assert len(out.splitlines()) == 1
   before = {path: path.stat().st_mtime_ns for path in planned.rglob('*')}
   for command in ('run', 'retry'):
-    assert call(command, *run(planned, fake)[1:])[:2] == (0, f'nothing to {command}: 3 runs, 3 done\n')
+    assert call(command, *run(planned, fake)[1:])[:2] == (
+      0,
+      f'nothing to {command}: 3 runs, 3 done\n',
+    )
   assert {path: path.stat().st_mtime_ns for path in planned.rglob('*')} == before
 
 
@@ -122,7 +131,9 @@ def test_each_worker_has_a_gpu_of_its_own(planned, fake, call, tmp_path, monkeyp
   listed = '#!/bin/sh\necho "GPU 0: H (UUID: a)"\necho "  MIG 1g"\necho "GPU 1: H (UUID: b)"\n'
   stubs.install(tmp_path / 'bin', monkeypatch, **{'nvidia-smi': listed})
   code, out, _ = call(*run(planned, fake, '--dry-run'))
-  assert out.startswith('# 3 runs, 2 at once, one of CUDA_VISIBLE_DEVICES=0 CUDA_VISIBLE_DEVICES=1 each')
+  assert out.startswith(
+    '# 3 runs, 2 at once, one of CUDA_VISIBLE_DEVICES=0 CUDA_VISIBLE_DEVICES=1 each'
+  )
   code, _, errors = call(*run(planned, fake, '--workers=3'))
   assert code == 2
   assert '--workers=3 exceeds the 2 GPUs here: 0, 1' in errors
@@ -132,7 +143,9 @@ def test_each_worker_has_a_gpu_of_its_own(planned, fake, call, tmp_path, monkeyp
   monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5')
   (planned / 'label_noise=0.0' / 'DONE').unlink()
   assert states(planned) == ['missing', 'done', 'done']
-  assert call(*run(planned, fake, '--dry-run'))[1].startswith('# 1 runs, 1 at once, one of CUDA_VIS')
+  assert call(*run(planned, fake, '--dry-run'))[1].startswith(
+    '# 1 runs, 1 at once, one of CUDA_VIS'
+  )
 
 
 def started(*argv):
@@ -174,7 +187,9 @@ def test_a_signal_stops_the_workers_and_starts_no_more(number, code, planned, fa
 
 
 def test_a_second_signal_kills(planned, fake, tmp_path):
-  deaf = stubs.write(tmp_path / 'deaf', '#!/bin/bash\ntrap "" TERM\necho deaf\nsleep 60 & wait; wait\n')
+  deaf = stubs.write(
+    tmp_path / 'deaf', '#!/bin/bash\ntrap "" TERM\necho deaf\nsleep 60 & wait; wait\n'
+  )
   process = started(*run(planned, deaf))
   wait_until(lambda: any(path.stat().st_size for path in (planned / 'logs').glob('*.log')), process)
   process.send_signal(signal.SIGTERM)
