@@ -111,7 +111,7 @@ def test_what_is_queued_is_not_submitted_again(planned, call, tmp_path, monkeypa
   (tmp_path / 'bin' / 'queue').write_text('7_0 RUNNING None\n7_2 PENDING Priority\n8_1 PENDING\n')
   assert states(planned) == ['running', 'missing', 'queued']
   assert 'job 7_2 is PENDING (Priority)' in call('status', f'--workdir={planned}')[1]
-  code, out, _ = call('run', *run(planned, f'--python={fake}'))
+  _, out, _ = call('run', *run(planned, f'--python={fake}'))
   assert 'has 1 runs' in out
   assert outcome.submissions(planned, 'slurm')[-1]['runs'] == [runs[1].id]
 

@@ -155,6 +155,7 @@ def started(*argv):
     stderr=subprocess.STDOUT,
     text=True,
     env=os.environ | {'XLA_FLAGS': ''},
+    start_new_session=True,
   )
 
 
@@ -175,7 +176,7 @@ def test_a_signal_stops_the_workers_and_starts_no_more(number, code, planned, fa
   process = started(*run(planned, fake, '--workers=2'))
   wait_until(lambda: len([*(planned / 'logs').glob('*.log')]) == 2, process)
   time.sleep(0.3)  # the traps of the stand-ins are set
-  process.send_signal(number)
+  os.killpg(process.pid, number)  # as a terminal does, whose Ctrl-C goes to all of a group
   out, _ = process.communicate(timeout=60)
   assert process.returncode == code, out
   assert states(planned) == ['stopped', 'stopped', 'missing']
@@ -183,6 +184,16 @@ def test_a_signal_stops_the_workers_and_starts_no_more(number, code, planned, fa
   for path in waits:
     path.unlink()
   assert call(*run(planned, fake))[0] == 0
+  assert states(planned) == ['done'] * 3
+
+
+def test_the_launcher_leaves_the_devices_to_the_runs(planned, fake, monkeypatch):
+  """JAX takes most of a GPU's memory when it is first used; on a platform that is none, it would fail."""
+  monkeypatch.setenv('JAX_PLATFORMS', 'none')
+  for command in (run(planned, fake), ['status', f'--workdir={planned}']):
+    process = started(*command)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, out
   assert states(planned) == ['done'] * 3
 
 
