@@ -188,7 +188,7 @@ def test_a_signal_stops_the_workers_and_starts_no_more(number, code, planned, fa
 
 
 def test_the_launcher_leaves_the_devices_to_the_runs(planned, fake, monkeypatch):
-  """JAX takes most of a GPU's memory when it is first used; on a platform that is none, it would fail."""
+  """JAX takes most of a GPU's memory when first used; on a platform that is none, it would fail."""
   monkeypatch.setenv('JAX_PLATFORMS', 'none')
   for command in (run(planned, fake), ['status', f'--workdir={planned}']):
     process = started(*command)
