@@ -31,7 +31,7 @@ def write(root: Path, runs: list[Run], path: Path) -> int:
     raise ConfigError(f'no run in {root} is done yet; see: python -m launch.sweep status')
   table = tables.load_runs(root, only=[Path(run.workdir).as_posix() for run in runs])
   for name in table:
-    if table[name].map(type).eq(tuple).any():
+    if any(isinstance(value, tuple) for value in table[name]):
       table[name] = table[name].map(str)
   if path.suffix == '.csv':
     replace_file(path, table.to_csv(index=False))
