@@ -100,6 +100,12 @@ class Records:
       self._view.close()
 
 
+def last_step(workdir: str | Path) -> int:
+  """The last step of the record of a run, -1 where it has none."""
+  path = Path(workdir) / METRICS
+  return max(_read_rows(path), default=-1) if path.exists() else -1
+
+
 def read_metrics(workdir: str | Path) -> 'pd.DataFrame':
   """The record of a run, finished or not: one row per (step, member), sorted, none twice.
 

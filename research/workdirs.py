@@ -1,6 +1,6 @@
 """The run directory: what was asked, where it ran, what was measured, and whether it is done.
 
-config.json  environment.json  metrics.jsonl  checkpoints/  figures/  DONE
+config.json  environment.json  metrics.jsonl  checkpoints/  figures/  diverged.json  DONE
 """
 
 import contextlib
