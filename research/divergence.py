@@ -1,9 +1,9 @@
 """Networks whose training has broken down: which, at which step, in which leaf; in `diverged.json`.
 
-A network diverges at step t when the squared norm of its gradient at :math:`\\theta_t` is not finite in
-some leaf (in float32, so beyond 1e19 too), or when update t leaves a leaf of its state that is not. From
-step t + 1 on it is masked: its metrics are NaN, so null in the record, whatever broken parameters might
-still give. Members never communicate, so the others go on unharmed.
+A network diverges at step t when the squared norm of its gradient at :math:`\\theta_t` is not finite
+in some leaf (in float32, so beyond 1e19 too), or when update t leaves a leaf of its state that is not.
+From step t + 1 on it is masked: its metrics are NaN, so null in the record, whatever its broken
+parameters might still give. Members never communicate, so the others go on unharmed.
 """
 
 import json
@@ -27,9 +27,9 @@ MOST_PENDING = 100  # steps between two looks: each waits for the devices
 class Divergence:
   """Watches a population: `note` every step, `look` before anything of it is recorded or saved.
 
-  Noting costs nothing; looking waits for the devices. What is found is written to `diverged.json` of the
-  run directory, `{seed: {'step': t, 'leaf': name}}`, which is there only if a network has diverged. A
-  run that is resumed at step `first` forgets what it will find again.
+  Noting costs nothing; looking waits for the devices. What is found is written to `diverged.json` of
+  the run directory, `{seed: {'step': t, 'leaf': name}}`, which is there only if a network has diverged.
+  A run that is resumed at step `first` forgets what it will find again.
   """
 
   def __init__(self, workdir: str | Path, seeds: Sequence[int], leaves: Sequence[str], first: int):
@@ -86,7 +86,7 @@ class Divergence:
     self._write()
     for seed, it in new.items():
       logging.warning(
-        '%s: the network of seed %s has diverged: at step %d, %s is not finite; it is masked from there on',
+        '%s: the network of seed %s has diverged: at step %d, %s is not finite; masked from there on',
         self._path.parent,
         seed,
         step,
@@ -101,7 +101,7 @@ class Divergence:
 
 
 def first_nonfinite(values: Sequence[jax.Array]) -> jax.Array:
-  """The place of the first of some scalars that is not finite, counted from 1; 0 where all are: int32 []."""
+  """The place of the first scalar that is not finite, counted from 1; 0 where all are: int32 []."""
   broken = ~jnp.isfinite(jnp.stack([*values]))
   return jnp.where(broken.any(), jnp.argmax(broken) + 1, 0).astype(jnp.int32)
 

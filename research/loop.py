@@ -138,11 +138,11 @@ def check(config: Config, workdir: str | pathlib.Path) -> None:
   Raises:
     ConfigError: a value is out of range, or the run in `workdir` has another config.
     MissingDataset: the dataset is not prepared.
-    OSError: the directory cannot be used.
+    WorkdirLocked, OSError: the directory cannot be used.
   """
   _check_same_config(config, pathlib.Path(workdir))
   if not workdirs.is_done(workdir):
-    workdirs.check_writable(workdir)
+    workdirs.check_usable(workdir)
     _parts(config)
 
 
