@@ -109,7 +109,7 @@ def test_a_configuration_is_a_folder_more(data_dir):
   (data_dir / 'family').mkdir()
   (data_dir / 'toy').rename(data_dir / 'family' / 'small')
   assert tfds.find('family/small', str(data_dir)).splits == {'train': 40, 'test': 10}
-  with pytest.raises(tfds.MissingDataset, match=r'\(found there: family/small\)'):
+  with pytest.raises(tfds.MissingDataset, match=r'found there: family/small; did you mean'):
     tfds.find('family', str(data_dir))
 
 
