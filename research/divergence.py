@@ -7,7 +7,7 @@ parameters might still give. Members never communicate, so the others go on unha
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Divergence:
   A run that is resumed at step `first` forgets what it will find again.
   """
 
-  def __init__(self, workdir: str | Path, seeds: Sequence[int], leaves: Sequence[str], first: int):
+  def __init__(self, workdir: str | Path, seeds: Iterable[int], leaves: Sequence[str], first: int):
     """`seeds` are those of the members, `leaves` the names of their parameters in order."""
     self._path, self._seeds, self._leaves = Path(workdir) / FILE, [*map(int, seeds)], [*leaves]
     before = read_json(self._path) or {}

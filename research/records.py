@@ -160,15 +160,13 @@ def _n_members(row: Row, size: int | None) -> int | None:
   """R of a row, which is `size` if that is known; an error where `write` writes no such row."""
   if type(row['step']) is not int or not 0 <= row['step'] < 2**63:
     raise ValueError('no step')
-  for name, values in row.items():
-    if type(values) is list and name not in RESERVED:
-      size = len(values) if size is None else size
-      if len(values) != size:
-        raise ValueError('another R')
+  for name, value in row.items():
     if name not in RESERVED:
-      for value in values if type(values) is list else (values,):
-        if value is not None and not -FLOAT_MAX <= value <= FLOAT_MAX:
-          raise ValueError('not a number')
+      values = value if type(value) is list else [value]
+      if values is value and len(values) != (size := len(values) if size is None else size):
+        raise ValueError('another R')
+      if not all(it is None or -FLOAT_MAX <= it <= FLOAT_MAX for it in values):
+        raise ValueError('not a number')
   return size
 
 
