@@ -127,7 +127,7 @@ class Checkpoints:
       self._damaged.add(step)
       logging.warning('checkpoint %d of %s is skipped: %s', step, self._directory, damage)
     if self._damaged:
-      found = f'found {sorted(self._damaged)}; remove it to start again from step 0'
+      found = f'found {sorted(self._damaged)}; remove the run directory to start from step 0'
       raise CheckpointError(f'no step in {self._directory} is intact ({found})')
     return None
 

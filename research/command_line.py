@@ -57,9 +57,7 @@ def guarded(run: Callable[[], int]) -> int:
   try:
     return _refusing(run)
   except KeyboardInterrupt:
-    _say(
-      'stopped; the same command goes on from the last checkpoint, and begins a calculation anew'
-    )
+    say('stopped; the same command goes on from the last checkpoint, and begins a calculation anew')
     return 130
 
 
@@ -74,7 +72,7 @@ def _refusing(run: Callable[[], int]) -> int:
   try:
     return run()
   except Interrupted as stopped:
-    _say(stopped)
+    say(stopped)
     return 128 + stopped.signal_number
   except (
     ConfigError,
@@ -84,9 +82,10 @@ def _refusing(run: Callable[[], int]) -> int:
     CheckpointError,
     OSError,
   ) as error:
-    _say(error)
+    say(error)
     return 2
 
 
-def _say(message: object) -> None:
+def say(message: object) -> None:
+  """One line on stderr."""
   print('genlab:', ' '.join(str(message).split()), file=sys.stderr)

@@ -10,19 +10,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import tqdm
-from absl import logging
 
 from research import configuration, schedules, settings, trees, workdirs
-from research.checkpoints import Checkpoints
+from research.checkpoints import CheckpointError, Checkpoints
 from research.checks import check_sizes
 from research.configuration import Config
+from research.divergence import Divergence
 from research.gradients import make_average
 from research.losses import LOSSES, make_losses
 from research.models import Model, make_model
 from research.objectives import make_objective
 from research.optimizers import make_optimizer
 from research.population import Population
-from research.records import Records
+from research.records import Records, last_step
+from research.step import NONFINITE_LEAF
 from research.tasks import make_task, n_examples
 
 
@@ -41,7 +42,8 @@ def train_and_evaluate(
 
   T updates and T + 1 points: the row of step t holds what was measured at theta_t, before update t.
   A run that was killed at any moment, and then resumed, ends with the same bytes in `metrics.jsonl`
-  and the same parameters as one that was not.
+  and the same parameters as one that was not. A network that diverges is masked (`Divergence`); where
+  all have, the run ends, with its last good checkpoint, and `DONE` says so.
 
   Args:
     config: resolved, from `configuration.load`.
@@ -54,6 +56,7 @@ def train_and_evaluate(
   Raises:
     ConfigError: the config cannot be run, or is not the one of the run in `workdir`.
     MissingDataset, WorkdirLocked, OSError: the data or the directory cannot be used.
+    CheckpointError: nothing that was saved is intact, or it does not fit; or saving fails.
     Interrupted: SIGINT or SIGTERM came; the state is saved.
   """
   workdir = pathlib.Path(workdir)
@@ -70,19 +73,25 @@ def train_and_evaluate(
     stack.enter_context(workdirs.open_workdir(workdir))
     _check_same_config(config, workdir)  # again: another process may have had the lock until now
     stop = stack.enter_context(_StopSignals())
-    workdirs.write_json(workdir / 'config.json', configuration.as_json(config))
-    workdirs.write_environment(workdir)
     checkpoints = stack.enter_context(
       Checkpoints(workdir / 'checkpoints', keep=training.keep_checkpoints)
     )
     restored = checkpoints.restore_latest(population.abstract_state())
-    first, state = restored if restored else (0, population.init())
+    if restored is None:
+      _check_nothing_is_lost(workdir, training.checkpoint_every)
+    # Not before what was saved has been found to fit: the config on record stays that of the run.
+    workdirs.write_json(workdir / 'config.json', configuration.as_json(config))
+    workdirs.write_environment(workdir)
+    first, state = restored or (0, population.init())
     record = stack.enter_context(Records(workdir, first, tensorboard=tensorboard))
+    diverged = Divergence(workdir, population.seeds, population.leaves, first)
     bar = stack.enter_context(_progress_bar(config, first, total))
-    started, diverged = time.perf_counter(), False
+    started = time.perf_counter()
 
     for step in range(first, total + 1):
       if stop.signal_number or (step % training.checkpoint_every == 0 and step > first):
+        if diverged.look_at(step, state) is not None:
+          break
         record.flush()
         checkpoints.save(step, state)
         workdirs.note_seconds(workdir, time.perf_counter() - started)
@@ -94,6 +103,7 @@ def train_and_evaluate(
         row |= population.evaluate(state)
       if step < total:
         state, metrics = population.step(state, step)
+        diverged.note(step, metrics.pop(NONFINITE_LEAF))
       else:
         metrics = population.measure_batch(state, step)
       if step % training.log_every == 0 or step == total:
@@ -101,19 +111,24 @@ def train_and_evaluate(
       else:  # what instruments measured on the batch is due by its own schedule
         row |= {name: value for name, value in metrics.items() if name.startswith('batch/')}
       if row:
-        diverged |= not np.isfinite(row.get('train/loss', 0.0)).all()
+        ended = diverged.look()
+        if ended is not None and ended < step:
+          break
+        row = diverged.masked(step, row)
         row['train/epoch'] = step / population.task.steps_per_epoch(training.batch_size)
         record.write(step, row)
         _show(bar, row)
       bar.update(step < total)
 
     record.flush()
-    checkpoints.save(total, state)
+    ended = diverged.look_at(total, state)
+    if ended is None:
+      checkpoints.save(total, state)
     checkpoints.wait()
     workdirs.note_seconds(workdir, time.perf_counter() - started)
-    workdirs.mark_done(workdir, {'steps': total, 'resumed_at': first})
-  if diverged:
-    logging.warning('%s: the loss of some networks is not finite; see its record', workdir)
+    steps = total if ended is None else ended
+    summary = {'steps': steps, 'resumed_at': first, 'diverged': diverged.found}
+    workdirs.mark_done(workdir, summary)
   return True
 
 
@@ -123,11 +138,11 @@ def check(config: Config, workdir: str | pathlib.Path) -> None:
   Raises:
     ConfigError: a value is out of range, or the run in `workdir` has another config.
     MissingDataset: the dataset is not prepared.
-    OSError: the directory cannot be used.
+    WorkdirLocked, OSError: the directory cannot be used.
   """
   _check_same_config(config, pathlib.Path(workdir))
   if not workdirs.is_done(workdir):
-    workdirs.check_writable(workdir)
+    workdirs.check_usable(workdir)
     _parts(config)
 
 
@@ -179,6 +194,16 @@ def _check_same_config(config: Config, workdir: pathlib.Path) -> None:
     more = f' and {len(differ) - 3} more' if len(differ) > 3 else ''
     raise configuration.ConfigError(
       f'{workdir} holds a run with {shown}{more}; choose another --workdir, or remove this one'
+    )
+
+
+def _check_nothing_is_lost(workdir: pathlib.Path, checkpoint_every: int) -> None:
+  """Where nothing is saved, a run starts at step 0: but not one whose checkpoints have gone."""
+  reached = last_step(workdir)
+  if reached >= 2 * checkpoint_every:  # by then, the first save has been waited for
+    raise CheckpointError(
+      f'{workdir} has no checkpoints, but a record up to step {reached}: they have been removed; remove'
+      ' the whole directory to start again from step 0'
     )
 
 

@@ -10,7 +10,8 @@ from research import command_line
 def main(argv: list[str]) -> int:
   """Runs one config; returns the exit code.
 
-  0 done, 2 refused, 130 or 143 stopped and saved; of several processes that wait for one, 75.
+  0 done; 2 refused, or failed with what was saved intact; 3 ended, since all networks have diverged;
+  75 of several processes that wait for one; 130 or 143 stopped and saved.
   """
   overrides, rest = command_line.split_overrides(argv)
   parser = command_line.Parser(
@@ -27,17 +28,22 @@ def main(argv: list[str]) -> int:
 
 
 def _run(flags: argparse.Namespace, overrides: list[str]) -> int:
-  from research import configuration, loop, processes
+  from research import configuration, divergence, loop, processes, workdirs
 
   config = configuration.load(flags.config, overrides)
   command_line.use_data_dir(flags)
   command_line.cache_programs()
   processes.join()
-  if loop.train_and_evaluate(config, flags.workdir, tensorboard=flags.tensorboard):
-    print(f'done: {pathlib.Path(flags.workdir) / "metrics.jsonl"}')
+  workdir = pathlib.Path(flags.workdir)
+  if loop.train_and_evaluate(config, workdir, tensorboard=flags.tensorboard):
+    print(f'done: {workdir / "metrics.jsonl"}')
   else:
     print(f'{flags.workdir} is done already; nothing to do')
-  return 0
+  diverged = workdirs.read_json(workdir / 'DONE').get('diverged', {})
+  if diverged:
+    n = config.population.size
+    command_line.say(f'{len(diverged)} of {n} networks diverged: see {workdir / divergence.FILE}')
+  return 3 if len(diverged) == config.population.size else 0
 
 
 if __name__ == '__main__':

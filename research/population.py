@@ -112,6 +112,11 @@ class Population:
     place = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._sharding(MEMBER))  # noqa: E731
     return jax.tree.map(place, jax.eval_shape(self._init, seeds))
 
+  @property
+  def leaves(self) -> list[str]:
+    """The names of the parameters, in their order."""
+    return [*trees.named_leaves(self.abstract_state().params)]
+
   def step(self, state: TrainState, step: int) -> tuple[TrainState, Metrics]:
     """Update number `step` of every member. Donates the state."""
     names = due(self.panel, step, 'batch')

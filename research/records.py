@@ -4,10 +4,12 @@ Rows hold no time of day: a run that was interrupted and resumed leaves the same
 was not. One process writes; others read at any time. TensorBoard is a view of it.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import statistics
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
-from research.workdirs import replace_file
+from research.workdirs import explained, replace_file
 
 if TYPE_CHECKING:
   import pandas as pd
@@ -24,6 +26,7 @@ METRICS = 'metrics.jsonl'
 RESERVED = ('step', 'member', 'nonfinite')
 EXPECTED = f'each is a scalar or [R], the same R, and not called one of {RESERVED}'
 NULL = np.array(None)
+FLOAT_MAX = sys.float_info.max
 Row = dict[str, Any]
 
 
@@ -48,7 +51,7 @@ class Records:
         f' {Path(workdir)} to start again'
       )
     replace_file(path, ''.join(map(_line, kept)))
-    self._last_step = kept[-1]['step'] if kept else -1
+    self._path, self._last_step = path, kept[-1]['step'] if kept else -1
     self._file = path.open('a', buffering=1)  # by the line: a killed run loses no whole row
     self._view = _open_view(workdir) if tensorboard else None
 
@@ -60,6 +63,7 @@ class Records:
 
     Raises:
       ValueError: the step is not later than the last, a name is reserved, or shapes disagree.
+      OSError: the row could not be written; the message names the file and the bytes free.
     """
     if step <= self._last_step:
       raise ValueError(f'step {step} follows step {self._last_step}: steps of a record increase')
@@ -78,15 +82,17 @@ class Records:
         nonfinite.append(name)
     if nonfinite:
       row['nonfinite'] = nonfinite
-    self._file.write(_line(row))
+    with explained(self._path):
+      self._file.write(_line(row))
     self._last_step = row['step']
     if self._view:
       _show(self._view, row)
 
   def flush(self) -> None:
     """Makes the rows written so far durable: call it before a checkpoint that follows them."""
-    self._file.flush()
-    os.fsync(self._file.fileno())
+    with explained(self._path):
+      self._file.flush()
+      os.fsync(self._file.fileno())
     if self._view:
       self._view.flush()
 
@@ -94,10 +100,19 @@ class Records:
     return self
 
   def __exit__(self, *exception) -> None:
-    self.flush()
-    self._file.close()
-    if self._view:
-      self._view.close()
+    try:
+      self.flush()
+    finally:
+      with contextlib.suppress(OSError):  # of a full disk, which has been said
+        self._file.close()
+      if self._view:
+        self._view.close()
+
+
+def last_step(workdir: str | Path) -> int:
+  """The last step of the record of a run, -1 where it has none."""
+  path = Path(workdir) / METRICS
+  return max(_read_rows(path), default=-1) if path.exists() else -1
 
 
 def read_metrics(workdir: str | Path) -> 'pd.DataFrame':
@@ -127,17 +142,32 @@ def read_metrics(workdir: str | Path) -> 'pd.DataFrame':
 
 def _read_rows(path: Path) -> dict[int, Row]:
   """The valid rows by step, sorted; of a repeated step, the last."""
-  rows, torn = {}, []
+  rows, torn, size = {}, [], None
   lines = path.read_bytes().splitlines()
   for number, line in enumerate(lines, 1):
     try:
       row = json.loads(line, parse_constant=lambda _: None)
-      rows[int(row['step'])] = row
-    except (ValueError, TypeError, KeyError):
+      size = _n_members(row, size)
+      rows[row['step']] = row
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
       torn.append(number)
   if torn and torn != [len(lines)]:
     logging.warning('%s: skipped %d torn lines, the first is line %d', path, len(torn), torn[0])
   return dict(sorted(rows.items()))
+
+
+def _n_members(row: Row, size: int | None) -> int | None:
+  """R of a row, which is `size` if that is known; an error where `write` writes no such row."""
+  if type(row['step']) is not int or not 0 <= row['step'] < 2**63:
+    raise ValueError('no step')
+  for name, value in row.items():
+    if name not in RESERVED:
+      values = value if type(value) is list else [value]
+      if values is value and len(values) != (size := len(values) if size is None else size):
+        raise ValueError('another R')
+      if not all(it is None or -FLOAT_MAX <= it <= FLOAT_MAX for it in values):
+        raise ValueError('not a number')
+  return size
 
 
 def _line(row: Row) -> str:

@@ -7,10 +7,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from research.divergence import first_nonfinite
 from research.types import Batch, Metrics, Params
 
 # (params, batch) -> mean loss [], its gradient like params, and what was measured on the way
 Gradient = Callable[[Params, Batch], tuple[jax.Array, Params, Metrics]]
+
+NONFINITE_LEAF = (
+  'nonfinite_leaf'  # of the gradient, counted from 1, or 0; for `Divergence`, not for records
+)
 
 
 @flax.struct.dataclass
@@ -38,7 +43,13 @@ def make_train_step(gradient: Gradient, tx: optax.GradientTransformation):
 
   def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
     loss, grads, metrics = gradient(state.params, batch)
-    metrics = {'train/batch_loss': loss, 'train/grad_norm': optax.tree.norm(grads), **metrics}
+    sq_norms = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(grads)]
+    metrics = {
+      'train/batch_loss': loss,
+      'train/grad_norm': jnp.sqrt(sum(sq_norms)),
+      NONFINITE_LEAF: first_nonfinite(sq_norms),
+      **metrics,
+    }
     updates, opt_state = tx.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     return TrainState(state.step + 1, params, opt_state), metrics

@@ -1,6 +1,6 @@
 """The run directory: what was asked, where it ran, what was measured, and whether it is done.
 
-config.json  environment.json  metrics.jsonl  checkpoints/  figures/  DONE
+config.json  environment.json  metrics.jsonl  checkpoints/  figures/  diverged.json  DONE
 """
 
 import contextlib
@@ -11,16 +11,18 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
+LOCK = '.lock'
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 
 
@@ -28,10 +30,11 @@ class WorkdirLocked(OSError):
   """Another process is at work in the run directory."""
 
 
-def check_writable(workdir: str | Path) -> None:
+def check_usable(workdir: str | Path) -> None:
   """Checks that the run directory can be used, before anything is computed; changes nothing.
 
   Raises:
+    WorkdirLocked: another process holds it.
     OSError: it, or where it would be created, is a file or may not be written.
   """
   path = Path(workdir).absolute()
@@ -40,6 +43,9 @@ def check_writable(workdir: str | Path) -> None:
     raise NotADirectoryError(f'the run directory {path} lies in a file: {nearest}')
   if not os.access(nearest, os.W_OK | os.X_OK):
     raise PermissionError(f'the run directory {path} may not be written: {nearest}')
+  if (path / LOCK).exists():
+    with (path / LOCK).open('a+') as lock:
+      _hold(lock, Path(workdir))
 
 
 @contextlib.contextmanager
@@ -56,12 +62,8 @@ def open_workdir(workdir: str | Path) -> Iterator[Path]:
   if path.exists() and not path.is_dir():
     raise NotADirectoryError(errno.ENOTDIR, 'the run directory is a file', str(path))
   path.mkdir(parents=True, exist_ok=True)
-  with (path / '.lock').open('a+') as lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      lock.seek(0)
-      raise WorkdirLocked(f'{path} is in use by {lock.read() or "another process"}') from None
+  with (path / LOCK).open('a+') as lock:
+    _hold(lock, path)
     lock.truncate(0)
     lock.write(f'process {os.getpid()} on {socket.gethostname()}')
     lock.flush()
@@ -74,7 +76,7 @@ def holder(workdir: str | Path) -> str | None:
   Where the file system has no locks across hosts, a process of another host is not seen.
   """
   try:
-    with (Path(workdir) / '.lock').open() as lock:
+    with (Path(workdir) / LOCK).open() as lock:
       try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
       except BlockingIOError:
@@ -82,6 +84,15 @@ def holder(workdir: str | Path) -> str | None:
   except FileNotFoundError:
     pass
   return None
+
+
+def _hold(lock: IO[str], workdir: Path) -> None:
+  """Takes the lock of a run directory, until its file is closed."""
+  try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+  except BlockingIOError:
+    lock.seek(0)
+    raise WorkdirLocked(f'{workdir} is in use by {lock.read() or "another process"}') from None
 
 
 def write_environment(workdir: str | Path) -> None:
@@ -150,8 +161,23 @@ def read_json(path: str | Path) -> Any:
 def replace_file(path: Path, text: str) -> None:
   """Writes a text file whole or not at all, and durably."""
   unfinished = path.with_name(f'.{path.name}.unfinished')
-  with unfinished.open('w', encoding='utf-8') as file:
-    file.write(text)
-    file.flush()
-    os.fsync(file.fileno())
-  unfinished.replace(path)
+  with explained(path):
+    try:
+      with unfinished.open('w', encoding='utf-8') as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+      unfinished.replace(path)
+    except OSError:
+      unfinished.unlink(missing_ok=True)
+      raise
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+  """Names the file that cannot be written, and how many bytes its disk has free."""
+  try:
+    yield
+  except OSError as error:
+    reason = f'{error.strerror or error} ({shutil.disk_usage(path.parent).free:,} bytes free)'
+    raise OSError(error.errno, reason, str(path)) from error

@@ -10,7 +10,17 @@ ROOT = pathlib.Path(__file__).parents[1]
 FLOORS = [
   {'types', 'trees', 'rngs', 'schedules', 'annotations', 'medians'},
   {'settings', 'sharding', 'workdirs'},
-  {'tasks', 'models', 'losses', 'optimizers', 'gradients', 'attacks', 'contrastive', 'theory'},
+  {
+    'tasks',
+    'models',
+    'losses',
+    'optimizers',
+    'gradients',
+    'attacks',
+    'contrastive',
+    'theory',
+    'divergence',
+  },
   {'references', 'objectives', 'hypotheses', 'langevin'},
   {'instruments', 'step', 'evaluate', 'members', 'checkpoints', 'records'},
   {'checks', 'sections'},

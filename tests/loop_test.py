@@ -1,11 +1,7 @@
 """The experiment end to end: what it leaves behind, and that nothing is lost on the way."""
 
 import json
-import random
 import signal
-import subprocess
-import sys
-import time
 
 import jax
 import numpy as np
@@ -168,34 +164,3 @@ def test_an_unusable_workdir_is_refused_before_anything_is_built(tmp_path, monke
 def test_a_run_at_work_is_not_joined(tmp_path):
   with workdirs.open_workdir(tmp_path), pytest.raises(workdirs.WorkdirLocked, match='process'):
     train(tmp_path)
-
-
-def kill_and_resume(workdir, n_kills, seed):
-  """Starts the run in a process of its own, kills that at random moments, and lets the last end."""
-  command = [sys.executable, '-m', 'research.main', f'--config={CONFIG}', f'--workdir={workdir}']
-  command += [f'--config.{override}' for override in OVERRIDES]
-  moments, kills = random.Random(seed), 0
-  while True:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    if kills < n_kills:
-      while not (workdir / 'metrics.jsonl').exists() and process.poll() is None:
-        time.sleep(0.01)
-      time.sleep(moments.uniform(0, 3))
-      process.send_signal(signal.SIGKILL)
-      kills += process.wait() == -signal.SIGKILL
-    if process.wait() == 0:
-      return kills
-    assert process.returncode == -signal.SIGKILL
-
-
-def test_killed_at_random_moments_the_run_ends_the_same(uninterrupted, tmp_path):
-  kill_and_resume(tmp_path, n_kills=3, seed=0)
-  assert_same_run(tmp_path, uninterrupted)
-
-
-@pytest.mark.slow
-def test_killed_twenty_times_the_run_ends_the_same(uninterrupted, tmp_path):
-  kills = sum(kill_and_resume(tmp_path / str(k), n_kills=4, seed=k) for k in range(8))
-  assert kills >= 20
-  for k in range(8):
-    assert_same_run(tmp_path / str(k), uninterrupted)

@@ -47,3 +47,12 @@ def test_configs_of_the_commands_load(command):
 def test_every_instrument_is_listed():
   listed = set(re.findall(r'^\| `(\w+)`', README, re.MULTILINE))
   assert listed == set(instruments.INSTRUMENTS), "a row of the README's table for each instrument"
+
+
+def test_the_tests_that_show_what_is_survived_exist():
+  named = re.findall(r'`([\w/]+_test)(?:::(\w+))?`', (ROOT / 'docs' / 'faults.md').read_text())
+  assert len(named) > 10
+  for file, test in named:
+    path = ROOT / 'tests' / f'{file}.py'
+    assert path.exists(), file
+    assert f'def {test}' in path.read_text(), test

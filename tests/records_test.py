@@ -5,6 +5,8 @@ import time
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from research import records
 from research.records import Records, read_metrics
@@ -129,6 +131,56 @@ def test_reader_takes_a_torn_last_line_in_silence_and_warns_of_others(tmp_path, 
   assert 'skipped 4 torn lines, the first is line 1' in caplog.text
 
 
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+ROWS = st.dictionaries(
+  st.sampled_from(['step', 'member', 'nonfinite', 'x', 'a/y']) | st.text(max_size=3),
+  SCALARS | st.lists(SCALARS, max_size=3) | st.sampled_from([10**400, 2**70, {'x': 1}]),
+)
+SMALL = st.fixed_dictionaries({'step': st.integers(0, 9), 'x': st.just([1, 2.5])})
+ROW_LINES = (ROWS | SMALL).map(lambda row: json.dumps(row).encode())
+LINES = ROW_LINES | st.binary(max_size=30) | ROW_LINES.map(lambda line: line[: len(line) // 2])
+DEEP = b'[' * 100_000  # more than Python's stack holds
+
+
+@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@given(st.lists(LINES | st.sampled_from([DEEP, b'{"step": 1e400}']), max_size=8), st.integers(0, 9))
+def test_any_bytes_are_a_record_of_what_is_whole_in_them(tmp_path_factory, lines, first):
+  workdir = tmp_path_factory.mktemp('record')
+  path = workdir / 'metrics.jsonl'
+  path.write_bytes(b'\n'.join([b'{"step": 0, "x": [1, 2]}', *lines]))
+  table = read_metrics(workdir)
+  places = list(zip(table['step'], table['member'], strict=True))
+  assert places == sorted(set(places))
+  assert {(0, 0), (0, 1)} <= {*places}
+  assert all(table[name].dtype == np.float64 for name in table.columns[2:])
+  with Records(workdir, first) as record:
+    record.write(10**6, {'x': [1.0, 2.0]})
+  kept = table[table['step'] < first]
+  again = read_metrics(workdir)
+  assert [*again['step']] == [*kept['step'], 10**6, 10**6]
+  np.testing.assert_array_equal(again['x'][:-2], kept['x'])
+
+
+@pytest.mark.parametrize(
+  'line',
+  [
+    '{"step": 1, "x": "1"}',
+    '{"step": 1, "x": [1, 2, 3]}',
+    '{"step": 1, "x": [1, 2], "y": [1]}',
+    '{"step": 1, "x": 1e400}',
+    '{"step": 1.5, "x": 1}',
+    '{"step": true, "x": 1}',
+    '{"step": -1, "x": 1}',
+    '{"x": 1}',
+    '1',
+  ],
+)
+def test_a_line_that_no_writer_writes_is_skipped(tmp_path, caplog, line):
+  (tmp_path / 'metrics.jsonl').write_text(f'{{"step": 0, "x": [4, 5]}}\n{line}\n{{"step": 2}}\n')
+  assert [*read_metrics(tmp_path)['step']] == [0, 0, 2, 2]
+  assert 'skipped 1 torn lines, the first is line 2' in caplog.text
+
+
 def test_reader_of_an_empty_record(tmp_path):
   (tmp_path / 'metrics.jsonl').touch()
   assert list(read_metrics(tmp_path).columns) == ['step', 'member']
@@ -165,9 +217,19 @@ def test_tensorboard_is_a_view_of_the_record(tmp_path):
     record.write(1, {'x': 9.0})
   (tmp_path / 'tensorboard' / 'stale').write_bytes(b'')
   with Records(tmp_path, first_step=1, tensorboard=True) as record:
-    record.write(1, {'x': np.array([4.0, 6.0]), 'y': np.nan})
+    record.write(1, {'x': np.array([4.0, 6.0, np.nan]), 'y': np.nan})
   assert not (tmp_path / 'tensorboard' / 'stale').exists()
   followed = scalars(tmp_path)
   assert followed == [(0, 'x', 2.0), (1, 'x', 5.0)]
   records.rebuild_tensorboard(tmp_path)
   assert scalars(tmp_path) == followed
+
+
+def test_a_full_disk_is_named_with_its_free_bytes(tmp_path, monkeypatch):
+  """The device that is always full stands for the disk."""
+  record = Records(tmp_path)
+  record._file.close()
+  record._file = open('/dev/full', 'a', buffering=1)  # noqa: SIM115 (the record closes it)
+  message = r'No space left on device \([0-9,]+ bytes free\).*metrics\.jsonl'
+  with pytest.raises(OSError, match=message), record:
+    record.write(0, {'x': 1})

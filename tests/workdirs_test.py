@@ -1,6 +1,7 @@
 """The run directory: whole files, the list of attempts, and one process at a time."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -23,6 +24,21 @@ def test_json_is_whole_or_absent(tmp_path):
     workdirs.write_json(path, {'b': float('nan')})
   assert workdirs.read_json(path) == {'a': [0.1], 'b': 1}
   assert os.listdir(tmp_path) == ['config.json']
+
+
+def test_a_file_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path):
+  path = tmp_path / 'config.json'
+  workdirs.write_json(path, 1)
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+  try:
+    with pytest.raises(OSError, match=r'too large \([0-9,]+ bytes free\)') as error:
+      workdirs.write_json(path, 'x' * 5000)
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+  assert str(path) in str(error.value)
+  assert os.listdir(tmp_path) == ['config.json']
+  assert workdirs.read_json(path) == 1
 
 
 def test_done_survives_a_diverged_summary(tmp_path):
@@ -68,9 +84,12 @@ def test_lock_names_its_holder_and_dies_with_it(tmp_path):
     assert holder.stdout.readline() == 'held\n'
     with pytest.raises(WorkdirLocked) as refused, open_workdir(workdir):
       pass
+    with pytest.raises(WorkdirLocked, match=f'process {holder.pid} on'):
+      workdirs.check_usable(workdir)
     holder.send_signal(signal.SIGKILL)
   expected = f'{workdir} is in use by process {holder.pid} on {socket.gethostname()}'
   assert str(refused.value) == expected
+  workdirs.check_usable(workdir)
   with open_workdir(workdir) as path:
     assert path == workdir
     with pytest.raises(WorkdirLocked, match=f'process {os.getpid()} on'), open_workdir(workdir):

@@ -10,7 +10,8 @@ class Split:
   """Labelled examples; the last axis of `inputs` is the channel.
 
   Raises:
-    ValueError: there are no examples, or the arrays are not of these shapes and types.
+    ValueError: there are no examples, or inputs that are not finite, or the arrays are not of these
+      shapes and types.
   """
 
   inputs: np.ndarray  # [n, ..., C] uint8 or float32
@@ -32,6 +33,12 @@ class Split:
       raise ValueError(f'environment must be [{len(inputs)}], not {list(self.environment.shape)}')
     if not len(labels):
       raise ValueError('a split must hold at least one example')
+    for start in range(0, len(inputs) if inputs.dtype == np.float32 else 0, 4096):
+      broken = ~np.isfinite(inputs[start : start + 4096]).all(tuple(range(1, inputs.ndim)))
+      if broken.any():
+        raise ValueError(
+          f'inputs must be finite; those of example {start + broken.argmax()} are not'
+        )
 
   def __len__(self) -> int:
     return len(self.labels)

@@ -15,9 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from research.annotations import nearest
 from research.tasks.cache import cached
 from research.tasks.split import Split
 
+NAMES = (  # of tasks, to hint at
+  *('digits', 'slabs', 'dominoes', 'colored_mnist', 'moons'),
+  *('mnist', 'fashion_mnist', 'kmnist', 'cifar10', 'cifar100', 'svhn_cropped'),
+)
 _DECODING = 1  # part of the cache key; raise it when what `_decode` returns changes
 
 
@@ -75,7 +80,14 @@ def find(name: str, data_dir: str | None = None) -> Prepared:
       f"name must be that of a dataset whose feature 'image' is an image of fixed size, uint8 or "
       f"float32, and whose feature 'label' is a class; {name} has {_described(features)}"
     )
-  splits = {split['name']: sum(map(int, split['shardLengths'])) for split in info['splits']}
+  shards = {split['name']: [*map(int, split['shardLengths'])] for split in info['splits']}
+  for split, lengths in shards.items():
+    files = folder.glob(f'*-{split}.array_record-*-of-{len(lengths):05d}')
+    n_files = sum(path.stat().st_size > 0 for path in files)
+    if n_files != len(lengths):
+      problem = f'of {name}, {folder} holds {n_files} of the {len(lengths)} files of split {split}'
+      raise MissingDataset(_prepare(problem, name, root))
+  splits = {split: sum(lengths) for split, lengths in shards.items()}
   return Prepared(name, folder, splits, shape, dtype, int(n_classes))
 
 
@@ -86,7 +98,7 @@ def load(name: str, split: str, data_dir: str | None = None) -> tuple[Split, int
   Decoded once (MNIST's 60,000 train images: 4 seconds), then read from the cache (0.1 seconds).
 
   Raises:
-    MissingDataset, ValueError: as in `find`, or there is no such split.
+    MissingDataset, ValueError: as in `find`, or there is no such split, or its files are damaged.
   """
   dataset = find(name, data_dir)
   if split not in dataset.splits:
@@ -104,15 +116,24 @@ def _decode(dataset: Prepared, split: str) -> Split:
 
   verbosity = logging.get_verbosity()
   logging.set_verbosity(logging.ERROR)  # or TFDS recommends OpenCV, for what is done but once
-  builder = tensorflow_datasets.builder_from_directory(str(dataset.folder))
-  source = builder.as_data_source(split)  # pyright: ignore[reportCallIssue] (it is decorated)
-  inputs = np.empty((len(source), *dataset.shape), dataset.dtype)
-  labels = np.empty(len(source), np.int32)
-  for start in range(0, len(source), 4096):  # records are bulky once they are Python objects
-    rows = range(start, min(start + 4096, len(source)))
-    for row, record in zip(rows, source.__getitems__(rows), strict=True):
-      inputs[row], labels[row] = record['image'], record['label']
-  logging.set_verbosity(verbosity)
+  inputs = np.empty((dataset.splits[split], *dataset.shape), dataset.dtype)
+  labels = np.empty(len(inputs), np.int32)
+  try:
+    builder = tensorflow_datasets.builder_from_directory(str(dataset.folder))
+    source = builder.as_data_source(split)  # pyright: ignore[reportCallIssue] (it is decorated)
+    if len(source) != len(inputs):
+      raise ValueError(f'{len(source)} examples are there, not {len(inputs)}')
+    for start in range(0, len(inputs), 4096):  # records are bulky once they are Python objects
+      rows = range(start, min(start + 4096, len(inputs)))
+      for row, record in zip(rows, source.__getitems__(rows), strict=True):
+        if record['image'].shape != dataset.shape:
+          raise ValueError(f'image {row} is {record["image"].shape}, not {dataset.shape}')
+        inputs[row], labels[row] = record['image'], record['label']
+  except Exception as error:  # of array_record, Pillow or protobuf: whatever damaged files raise
+    problem = f'split {split} of {dataset.name} in {dataset.folder} is damaged: {error}'
+    raise MissingDataset(_prepare(problem, dataset.name, dataset.folder.parents[1])) from error
+  finally:
+    logging.set_verbosity(verbosity)
   return Split(inputs, labels)
 
 
@@ -136,9 +157,14 @@ def _how_to_prepare(name: str, root: Path, found_as: str | None = None) -> str:
       for pattern in ('*/*/dataset_info.json', '*/*/*/dataset_info.json')
       for path in root.glob(pattern)
     }
-    problem = (
-      f'{name} is not prepared in {root} (found there: {", ".join(sorted(found)) or "nothing"})'
-    )
+    near = nearest(name, [*found, *NAMES])
+    hint = f'; did you mean {near!r}?' if near not in (None, name) else ''
+    listed = ', '.join(sorted(found)) or 'nothing'
+    problem = f'{name} is not prepared in {root} (found there: {listed}{hint})'
+  return _prepare(problem, name, root)
+
+
+def _prepare(problem: str, name: str, root: Path) -> str:
   return (
     f'{problem}; prepare it with `pip install tensorflow tensorflow-datasets && tfds build {name} '
     f'--file_format=array_record --data_dir={shlex.quote(str(root))}`, and name the folder with '

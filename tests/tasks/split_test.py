@@ -63,3 +63,13 @@ def test_the_std_of_a_constant_channel_is_one():
 def test_misshapen_data_is_an_error(inputs, given, message):
   with pytest.raises(ValueError, match=f'^{re.escape(message)}$'):
     Split(inputs, given)
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize('row', [0, 4096, 4999])
+def test_inputs_that_are_not_finite_are_named(row, value):
+  inputs = np.zeros((5000, 2, 3), np.float32)
+  Split(inputs, np.zeros(5000, np.int32))
+  inputs[row, 1, 0] = value
+  with pytest.raises(ValueError, match=f'^inputs must be finite; those of example {row} are not$'):
+    Split(inputs, np.zeros(5000, np.int32))

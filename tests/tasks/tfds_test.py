@@ -2,11 +2,12 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from research.tasks import tfds
+from research.tasks import GENERATED, tfds
 
 TOY = '1.0.0'
 COMMAND = (
@@ -98,8 +99,8 @@ def test_the_latest_version_is_found(data_dir):
   versions = data_dir / 'toy'
   for version in ('2.0.0', '10.0.0', '11.0.0.incomplete', '9.0.0'):
     (versions / version).mkdir()
-    for file in (versions / TOY).glob('*.json'):
-      (versions / version / file.name).write_text(file.read_text())
+    for file in (versions / TOY).iterdir():
+      (versions / version / file.name).write_bytes(file.read_bytes())
   (versions / '12.0.0').mkdir()  # nothing in it yet
   assert tfds.find('toy', str(data_dir)).folder.name == '10.0.0'
 
@@ -108,7 +109,7 @@ def test_a_configuration_is_a_folder_more(data_dir):
   (data_dir / 'family').mkdir()
   (data_dir / 'toy').rename(data_dir / 'family' / 'small')
   assert tfds.find('family/small', str(data_dir)).splits == {'train': 40, 'test': 10}
-  with pytest.raises(tfds.MissingDataset, match=r'\(found there: family/small\)'):
+  with pytest.raises(tfds.MissingDataset, match=r'found there: family/small; did you mean'):
     tfds.find('family', str(data_dir))
 
 
@@ -168,3 +169,66 @@ def test_a_dataset_without_images_or_labels_is_an_error(data_dir, feature):
 def test_an_unknown_split_is_an_error(data_dir):
   with pytest.raises(ValueError, match=r"^split must be one of train, test, not 'dev'$"):
     tfds.load('toy', 'dev', str(data_dir))
+
+
+def message_of(*args):
+  """The one line of a MissingDataset, without the command that it ends with."""
+  with pytest.raises(tfds.MissingDataset) as raised:
+    tfds.load(*args)
+  said, prepare, _ = str(raised.value).partition('; prepare it with `pip install')
+  assert prepare
+  assert '\n' not in said
+  return said
+
+
+@pytest.mark.parametrize(
+  ('name', 'meant'),
+  [('mnits', 'mnist'), ('tpy', 'toy'), ('cifar-10', 'cifar10'), ('slab', 'slabs')],
+)
+def test_a_misspelt_name_has_a_hint(data_dir, name, meant):
+  said = message_of(name, 'train', str(data_dir))
+  assert said.endswith(f'(found there: toy; did you mean {meant!r}?)')
+
+
+def test_names_of_all_generated_tasks_are_hinted_at():
+  assert {'digits', *GENERATED} <= {*tfds.NAMES}
+
+
+SHARD = 'toy-train.array_record-00000-of-00001'
+
+
+@pytest.mark.parametrize('damage', [Path.unlink, lambda path: path.write_bytes(b'')])
+def test_a_dataset_without_its_records_is_missing_before_anything_is_read(data_dir, damage):
+  damage(data_dir / 'toy' / TOY / SHARD)
+  with pytest.raises(tfds.MissingDataset, match='holds 0 of the 1 files of split train; prepare'):
+    tfds.find('toy', str(data_dir))
+
+
+DAMAGES = {
+  'cut': lambda data: data[: len(data) // 2],
+  'shorter than any file': lambda data: data[:1000],
+  'one bit flipped': lambda data: data[:3000] + bytes([data[3000] ^ 1]) + data[3001:],
+  'noise': lambda data: np.random.default_rng(0).bytes(len(data)),
+}
+
+
+@pytest.mark.parametrize('damage', DAMAGES)
+def test_damaged_records_are_said_to_be(data_dir, damage):
+  path = data_dir / 'toy' / TOY / SHARD
+  path.write_bytes(DAMAGES[damage](path.read_bytes()))
+  said = message_of('toy', 'train', str(data_dir))
+  assert said.startswith(f'split train of toy in {data_dir / "toy" / TOY} is damaged: ')
+
+
+@pytest.mark.parametrize(
+  ('changes', 'says'),
+  [
+    (dict(sizes={'train': 41, 'test': 10}), 'is damaged: '),
+    (dict(dimensions=(6, 4, 3)), 'is damaged: image 0 is (6, 5, 3), not (6, 4, 3)'),
+  ],
+)
+def test_records_that_are_not_as_described_are_said_to_be(
+  data_dir, rewrite_metadata, changes, says
+):
+  rewrite_metadata(**changes)
+  assert says in message_of('toy', 'train', str(data_dir))
