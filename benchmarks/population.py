@@ -31,7 +31,16 @@ MODELS = {
 
 
 def make_population(
-  model, shape, batch_size, *, size=R, advance: Any = 'vmap', on: Any = None, probe=256
+  model,
+  shape,
+  batch_size,
+  *,
+  size=R,
+  advance: Any = 'vmap',
+  on: Any = None,
+  probe=256,
+  devices=None,
+  devices_per_member=None,
 ):
   generator = np.random.default_rng(0)
   n = max(1024, probe)
@@ -51,9 +60,10 @@ def make_population(
     panel,
     seed=0,
     batch_size=batch_size,
-    members=settings.Population(size=size, advance=advance),
+    members=settings.Population(size=size, advance=advance, devices_per_member=devices_per_member),
     probe=settings.Probe(size=probe),
     evaluation=settings.Evaluation(),
+    devices=devices,
   )
 
 

@@ -66,6 +66,7 @@ def _refusing(run: Callable[[], int]) -> int:
   from research.configuration import ConfigError
   from research.gradients import BatchCoupledError
   from research.loop import Interrupted
+  from research.peers import PeerRefused
   from research.tasks import MissingDataset
   from research.workdirs import WorkdirLocked
 
@@ -79,6 +80,7 @@ def _refusing(run: Callable[[], int]) -> int:
     MissingDataset,
     BatchCoupledError,
     WorkdirLocked,
+    PeerRefused,
     CheckpointError,
     OSError,
   ) as error:

@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
+from research.sharding import everywhere
 from research.trees import named_leaves
 from research.types import Metrics
-from research.workdirs import read_json, replace_file
+from research.workdirs import is_writer, read_json, replace_file
 
 FILE = 'diverged.json'
 MOST_PENDING = 100  # steps between two looks: each waits for the devices
@@ -59,7 +60,7 @@ class Divergence:
     """Likewise, of the state [R, ...] at this step too, which is about to be saved."""
     self.look()
     names = [*_of_floats(state)]
-    codes = jax.device_get(_first_nonfinite_of_each(state))
+    codes = jax.device_get(everywhere(_first_nonfinite_of_each(state)))
     self._add(step - 1, {member: names[code - 1] for member, code in enumerate(codes) if code})
     return self._end()
 
@@ -94,6 +95,8 @@ class Divergence:
       )
 
   def _write(self) -> None:
+    if not is_writer():
+      return
     if self.found:
       replace_file(self._path, json.dumps(self.found, indent=2) + '\n')
     else:

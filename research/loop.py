@@ -6,15 +6,17 @@ import signal
 import time
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import tqdm
 
-from research import configuration, schedules, settings, trees, workdirs
+from research import configuration, peers, schedules, settings, trees, workdirs
 from research.checkpoints import CheckpointError, Checkpoints
 from research.checks import check_sizes
 from research.configuration import Config
+from research.costs import report
 from research.divergence import Divergence
 from research.gradients import make_average
 from research.losses import LOSSES, make_losses
@@ -22,6 +24,7 @@ from research.models import Model, make_model
 from research.objectives import make_objective
 from research.optimizers import make_optimizer
 from research.population import Population
+from research.profiling import Trace
 from research.records import Records, last_step
 from research.step import NONFINITE_LEAF
 from research.tasks import make_task, n_examples
@@ -36,7 +39,12 @@ class Interrupted(Exception):
 
 
 def train_and_evaluate(
-  config: Config, workdir: str | pathlib.Path, *, tensorboard: bool = False
+  config: Config,
+  workdir: str | pathlib.Path,
+  *,
+  tensorboard: bool = False,
+  costs: bool = False,
+  profile: range | None = None,
 ) -> bool:
   """Runs the config in the run directory `workdir`; resumes what is there, or finds it done.
 
@@ -49,6 +57,8 @@ def train_and_evaluate(
     config: resolved, from `configuration.load`.
     workdir: the run directory; made if it does not exist.
     tensorboard: whether to keep a TensorBoard view of the record.
+    costs: whether to print, before training, what each program will cost.
+    profile: the steps of which to keep a trace, in `profile/`.
 
   Returns:
     Whether there was anything to do.
@@ -60,7 +70,7 @@ def train_and_evaluate(
     Interrupted: SIGINT or SIGTERM came; the state is saved.
   """
   workdir = pathlib.Path(workdir)
-  check(config, workdir)
+  peers.of_first(lambda: check(config, workdir))
   if workdirs.is_done(workdir):
     return False
   population = build(config)
@@ -70,7 +80,7 @@ def train_and_evaluate(
   evaluated = schedules.due_steps(total, evaluation.every, evaluation.per_decade)
 
   with contextlib.ExitStack() as stack:
-    stack.enter_context(workdirs.open_workdir(workdir))
+    peers.of_first(lambda: stack.enter_context(workdirs.open_workdir(workdir)))
     _check_same_config(config, workdir)  # again: another process may have had the lock until now
     stop = stack.enter_context(_StopSignals())
     checkpoints = stack.enter_context(
@@ -86,10 +96,14 @@ def train_and_evaluate(
     record = stack.enter_context(Records(workdir, first, tensorboard=tensorboard))
     diverged = Divergence(workdir, population.seeds, population.leaves, first)
     bar = stack.enter_context(_progress_bar(config, first, total))
+    trace = stack.enter_context(Trace(workdir, profile))
+    if costs and peers.is_first():
+      print(report(population.costs(total), plain='update'), flush=True)
     started = time.perf_counter()
 
     for step in range(first, total + 1):
-      if stop.signal_number or (step % training.checkpoint_every == 0 and step > first):
+      trace.at(step, state)
+      if stop.asked(step) or (step % training.checkpoint_every == 0 and step > first):
         if diverged.look_at(step, state) is not None:
           break
         record.flush()
@@ -129,6 +143,7 @@ def train_and_evaluate(
     steps = total if ended is None else ended
     summary = {'steps': steps, 'resumed_at': first, 'diverged': diverged.found}
     workdirs.mark_done(workdir, summary)
+    peers.wait_for_all('done')
   return True
 
 
@@ -208,14 +223,25 @@ def _check_nothing_is_lost(workdir: pathlib.Path, checkpoint_every: int) -> None
 
 
 class _StopSignals(contextlib.AbstractContextManager):
-  """Turns the first SIGINT or SIGTERM into a flag that the loop reads; a second SIGINT kills."""
+  """Turns the first SIGINT or SIGTERM into a flag that the loop reads; a second SIGINT kills.
+
+  Of several processes, SIGTERM to any stops all at the same step; SIGINT ends them, unsaved.
+  """
 
   def __init__(self):
     self.signal_number = 0
+    self._several = jax.process_count() > 1
 
   def __enter__(self):
-    self._previous = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
+    noted = () if self._several else (signal.SIGINT, signal.SIGTERM)
+    self._previous = {s: signal.signal(s, self._note) for s in noted}
     return self
+
+  def asked(self, step: int) -> int:
+    """The signal that asks to stop at this step; 0 if none does."""
+    if self._several and not self.signal_number:
+      self.signal_number = peers.asked_to_stop(step)
+    return self.signal_number
 
   def __exit__(self, *_):
     for number, handler in self._previous.items():
@@ -233,7 +259,7 @@ def _progress_bar(config: Config, first: int, total: int) -> tqdm.tqdm:
     initial=first,
     total=total,
     mininterval=0.5,
-    disable=None,
+    disable=None if peers.is_first() else True,
     dynamic_ncols=True,
     bar_format='{desc} |{bar:20}| {n_fmt}/{total_fmt}, {remaining} left{postfix}',
   )

@@ -22,9 +22,27 @@ def main(argv: list[str]) -> int:
     '--workdir', required=True, type=command_line.folder, help='run directory; run again to resume'
   )
   parser.add_argument('--tensorboard', action='store_true', help='keep a TensorBoard view')
+  parser.add_argument(
+    '--costs', action='store_true', help='first print operations and memory of each program'
+  )
+  parser.add_argument(
+    '--profile',
+    type=_steps,
+    metavar='FIRST:STOP',
+    help='keep a trace of these steps, or of so many',
+  )
   command_line.add_data_dir(parser)
   flags = parser.parse_args(rest)
   return command_line.guarded(lambda: _run(flags, overrides))
+
+
+def _steps(text: str) -> range:
+  from research.profiling import steps
+
+  try:
+    return steps(text)
+  except ValueError as error:
+    raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _run(flags: argparse.Namespace, overrides: list[str]) -> int:
@@ -35,7 +53,8 @@ def _run(flags: argparse.Namespace, overrides: list[str]) -> int:
   command_line.cache_programs()
   processes.join()
   workdir = pathlib.Path(flags.workdir)
-  if loop.train_and_evaluate(config, workdir, tensorboard=flags.tensorboard):
+  extras = {'tensorboard': flags.tensorboard, 'costs': flags.costs, 'profile': flags.profile}
+  if loop.train_and_evaluate(config, workdir, **extras):
     print(f'done: {workdir / "metrics.jsonl"}')
   else:
     print(f'{flags.workdir} is done already; nothing to do')

@@ -1,5 +1,6 @@
 """A population: R networks that differ in their seed alone, each program compiled once for all."""
 
+import collections
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -10,10 +11,11 @@ import optax
 from jax.sharding import NamedSharding
 
 from research import checks, rngs, settings, sharding, trees
+from research.costs import Cost, cost
 from research.evaluate import make_evaluate
 from research.gradients import Average, mean_gradient
 from research.instruments import Mounted, Network, due, make_gradient, make_measure
-from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, over_members
+from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, fastest_advance, over_members
 from research.models import Model
 from research.objectives import Objective
 from research.references import fit_reference
@@ -76,7 +78,7 @@ class Population:
     checks.check_samples_suit(model, self.network, self.objective, average, panel, one, sizes)
 
     n_shardable = 1 if self.objective.coupled else int(np.gcd(batch_size, probe.size))
-    self.mesh = sharding.make_mesh(members.size, n_shardable, devices)
+    self.mesh = sharding.make_mesh(members.size, n_shardable, devices, members.devices_per_member)
     self._advance: Literal['vmap', 'scan'] = (
       fastest_advance(model, one) if members.advance == 'auto' else members.advance
     )
@@ -122,7 +124,28 @@ class Population:
     names = due(self.panel, step, 'batch')
     if names not in self._steps:
       self._steps[names] = self._compile_step(names)
-    return self._steps[names](state, self._seeds, self._targets, self._indices(step), self._inputs)
+    indices = self._indices(step)
+    state, metrics = self._steps[names](state, self._seeds, self._targets, indices, self._inputs)
+    return state, sharding.everywhere(metrics)
+
+  def costs(self, total_steps: int) -> list[Cost]:
+    """What each program of a run of so many steps costs; compiles them all, and computes nothing.
+
+    The plain update comes first, then updates with instruments, then measurements on the probe set.
+    """
+    state, shared = self.abstract_state(), (self._seeds, self._targets, self._indices(0))
+    updates, measures = (
+      collections.Counter(due(self.panel, step, on) for step in steps)
+      for on, steps in (('batch', range(total_steps)), ('probe', range(total_steps + 1)))
+    )
+    found = []
+    for names in sorted({frozenset(), *updates}, key=sorted):
+      step, name = self._compile_step(names), ' with '.join(['update', *_listed(names)])
+      found.append(cost(name, updates[names], step, (state, *shared, self._inputs)))
+    for names in sorted({*measures} - {frozenset()}, key=sorted):
+      measure, name = self._compile_measure(names), f'measure {", ".join(sorted(names))}'
+      found.append(cost(name, measures[names], measure, (state.params, *self._probe)))
+    return found
 
   def measure(self, state: TrainState, step: int) -> Metrics:
     """What the instruments that are due on the probe set at this step measure."""
@@ -131,7 +154,7 @@ class Population:
       return {}
     if names not in self._measures:
       self._measures[names] = self._compile_measure(names)
-    return self._measures[names](state.params, *self._probe)
+    return sharding.everywhere(self._measures[names](state.params, *self._probe))
 
   def measure_batch(self, state: TrainState, step: int) -> Metrics:
     """What is due on the batch of this step, without the update: for the point after the last."""
@@ -150,7 +173,7 @@ class Population:
     return {
       f'{split}/{name}': value
       for split, examples in self._examples.items()
-      for name, value in self._evaluate(state.params, *examples).items()
+      for name, value in sharding.everywhere(self._evaluate(state.params, *examples)).items()
     }
 
   def _one_input(self) -> jax.Array:
@@ -247,7 +270,7 @@ class Population:
     return NamedSharding(self.mesh, spec)
 
   def _put(self, tree: Any, spec) -> Any:
-    return jax.device_put(tree, self._sharding(spec))
+    return sharding.put(tree, self.mesh, *spec)
 
   def _references(self, inputs: np.ndarray) -> Metrics:
     """Classes that simple classifiers, fitted to the training labels of each member, give a sample."""
@@ -265,14 +288,5 @@ class Population:
     return found
 
 
-def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']:
-  """How members advance fastest: together, but on the CPU one after another if examples are large.
-
-  Images under convolutions, or sequences under attention, fill the cores with one member, and more at
-  once overflow the caches. They are known by a kernel of four or more dimensions, or a norm's scale.
-  Measured in `benchmarks/population.py`; LOG.md holds the figures.
-  """
-  params = jax.eval_shape(model.init, jax.random.key(0), example)
-  leaves = trees.named_leaves(params).items()
-  large = any(leaf.ndim >= 4 or name.endswith('/scale') for name, leaf in leaves)
-  return 'scan' if large and jax.default_backend() == 'cpu' else 'vmap'
+def _listed(names: frozenset[str]) -> list[str]:
+  return [', '.join(sorted(names))] if names else []

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from research import workdirs
 from research.configuration import ConfigError
 
 SLURM = ('SLURM_JOB_ID', 'SLURM_STEP_NODELIST', 'SLURM_NTASKS', 'SLURM_PROCID', 'SLURM_LOCALID')
@@ -18,7 +19,7 @@ PEER_MISSING = 75  # exit code: the same may succeed later
 
 
 def join(environment: Mapping[str, str] = os.environ) -> None:
-  """Joins the processes of this run, if there are several.
+  """Joins the processes of this run, if there are several; all but the first write nothing then.
 
   Waits GENLAB_JOIN_SECONDS (300) for all of them, and then ends the process with exit code 75 and one
   line: what JAX does of a missing peer is to abort with the stack of its C++.
@@ -36,9 +37,15 @@ def join(environment: Mapping[str, str] = os.environ) -> None:
   watch.daemon = True
   watch.start()
   try:
-    jax.distributed.initialize(**peers, initialization_timeout=2 * seconds + 60)
+    jax.distributed.initialize(
+      **peers,
+      initialization_timeout=2 * seconds + 60,
+      heartbeat_timeout_seconds=_number(environment, 'GENLAB_HEARTBEAT_SECONDS', '100'),
+    )
   finally:
     watch.cancel()
+  if jax.process_index():
+    workdirs.only_read()
 
 
 def _peers(environment: Mapping[str, str]) -> dict[str, Any] | None:

@@ -41,14 +41,19 @@ class Population:
     size: R. Member r has the seed `config.seed + r`: its initialization, order of examples and label
       noise are those of a run of one network with that seed.
     advance: `vmap` advances the members of a device together, `scan` one after another inside the same
-      program, `auto` as was measured to be faster; see `research.population.fastest_advance`.
+      program, `auto` as was measured to be faster; see `research.members.fastest_advance`.
+    devices_per_member: over how many devices the examples of a member are spread; None: members come
+      first, and those devices that they leave share the examples.
   """
 
   size: int = 8
   advance: Literal['auto', 'vmap', 'scan'] = 'auto'
+  devices_per_member: int | None = None
 
   def __post_init__(self):
     _at_least(self, 1, 'size')
+    if self.devices_per_member is not None:
+      _at_least(self, 1, 'devices_per_member')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

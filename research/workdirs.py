@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +31,20 @@ class WorkdirLocked(OSError):
   """Another process is at work in the run directory."""
 
 
+_writes = True
+
+
+def is_writer() -> bool:
+  """Whether this process writes run directories: of several at one run, the first alone."""
+  return _writes
+
+
+def only_read() -> None:
+  """Makes this process one that writes nothing: what would write or lock does nothing, and says so."""
+  global _writes
+  _writes = False
+
+
 def check_usable(workdir: str | Path) -> None:
   """Checks that the run directory can be used, before anything is computed; changes nothing.
 
@@ -43,7 +58,7 @@ def check_usable(workdir: str | Path) -> None:
     raise NotADirectoryError(f'the run directory {path} lies in a file: {nearest}')
   if not os.access(nearest, os.W_OK | os.X_OK):
     raise PermissionError(f'the run directory {path} may not be written: {nearest}')
-  if (path / LOCK).exists():
+  if is_writer() and (path / LOCK).exists():
     with (path / LOCK).open('a+') as lock:
       _hold(lock, Path(workdir))
 
@@ -87,12 +102,18 @@ def holder(workdir: str | Path) -> str | None:
 
 
 def _hold(lock: IO[str], workdir: Path) -> None:
-  """Takes the lock of a run directory, until its file is closed."""
-  try:
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-  except BlockingIOError:
-    lock.seek(0)
-    raise WorkdirLocked(f'{workdir} is in use by {lock.read() or "another process"}') from None
+  """Takes the lock of a run directory, until its file is closed.
+
+  Tries for a fifth of a second: `holder` has it for a moment.
+  """
+  for seconds in (0.05, 0.15, None):
+    try:
+      return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      if seconds is None:
+        lock.seek(0)
+        raise WorkdirLocked(f'{workdir} is in use by {lock.read() or "another process"}') from None
+      time.sleep(seconds)
 
 
 def write_environment(workdir: str | Path) -> None:
@@ -159,7 +180,9 @@ def read_json(path: str | Path) -> Any:
 
 
 def replace_file(path: Path, text: str) -> None:
-  """Writes a text file whole or not at all, and durably."""
+  """Writes a text file whole or not at all, and durably; nothing where `only_read` was called."""
+  if not is_writer():
+    return
   unfinished = path.with_name(f'.{path.name}.unfinished')
   with explained(path):
     try:

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 FLOORS = [
   {'types', 'trees', 'rngs', 'schedules', 'annotations', 'medians'},
-  {'settings', 'sharding', 'workdirs'},
+  {'settings', 'sharding', 'workdirs', 'peers', 'costs', 'profiling'},
   {
     'tasks',
     'models',

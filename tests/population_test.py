@@ -7,13 +7,14 @@ import numpy as np
 import optax
 import pytest
 
-from research import settings
+from research import settings, sharding
 from research.gradients import BatchCoupledError, make_average, mean_gradient
 from research.instruments import INSTRUMENTS, Instrument, batch_coherence, mount
 from research.losses import make_losses
+from research.members import fastest_advance
 from research.models import make_model
 from research.optimizers import make_optimizer
-from research.population import Population, fastest_advance
+from research.population import Population
 from research.tasks import make_task
 
 STEPS = 6
@@ -40,6 +41,7 @@ def make_population(
   noise=0.5,
   optimizer=None,
   average=mean_gradient,
+  devices_per_member=None,
 ):
   task = TASK(noise)
   network = make_model(task.n_classes, **model)
@@ -51,7 +53,7 @@ def make_population(
     {name: mount(made(name), STEPS, every=2, on=on) for name in instruments},
     seed=seed,
     batch_size=16,
-    members=settings.Population(size=size, advance=advance),
+    members=settings.Population(size=size, advance=advance, devices_per_member=devices_per_member),
     probe=settings.Probe(size=32, split=split),
     evaluation=settings.Evaluation(chunk_size=20),
     average=average,
@@ -115,6 +117,13 @@ def test_a_gradient_inside_an_instrument_is_that_of_the_whole_sample(n_devices, 
   else:
     _, metrics = population.step(state, 0)
     np.testing.assert_allclose(metrics['batch/norm'], metrics['train/grad_norm'], rtol=1e-4)
+
+
+@pytest.mark.parametrize('per_member', [1, 2, 4])
+def test_any_share_of_devices_for_a_member_gives_the_same_numbers(per_member):
+  here = make_population(size=2, n_devices=4, devices_per_member=per_member)
+  assert here.mesh.shape[sharding.EXAMPLES] == per_member
+  assert_same(run(here), run(make_population(size=2)), rtol=1e-3, atol=1e-4)
 
 
 def test_eight_devices_share_three_members():

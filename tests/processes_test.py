@@ -60,7 +60,7 @@ def test_several_join_by_what_their_environment_says(environment, arguments, mon
   seen = []
   monkeypatch.setattr('jax.distributed.initialize', lambda **given: seen.append(given))
   processes.join(environment | {'GENLAB_JOIN_SECONDS': '20'})
-  assert seen == [{**arguments, 'initialization_timeout': 100}]
+  assert seen == [{**arguments, 'initialization_timeout': 100, 'heartbeat_timeout_seconds': 100}]
 
 
 @pytest.mark.parametrize(

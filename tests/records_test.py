@@ -192,9 +192,9 @@ def test_reader_is_fast(tmp_path):
   row = {name: 0.123456789 for name in 'abcdefgh'}
   lines = (json.dumps({'step': step, **row}) for step in range(20_000))
   (tmp_path / 'metrics.jsonl').write_text('\n'.join(lines))
-  started = time.perf_counter()
+  started = time.process_time()
   assert len(read_metrics(tmp_path)) == 20_000
-  assert time.perf_counter() - started < 3  # 0.3 s on an idle core
+  assert time.process_time() - started < 3  # 0.3 s on an idle core
 
 
 def scalars(workdir):

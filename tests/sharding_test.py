@@ -117,3 +117,45 @@ def test_a_first_carry_varies_like_the_tree():
   np.testing.assert_allclose(got, jnp.sum(batch['y']), rtol=1e-5)
   zero = functools.partial(sharding.zeros_varying_like, {'w': w}, (2,), jnp.float32)
   np.testing.assert_array_equal(jax.jit(zero)(), [0, 0])
+
+
+@pytest.mark.parametrize(
+  ('members', 'examples', 'per_member', 'shape'),
+  [
+    (8, 32, 1, (8, 1)),
+    (8, 32, 2, (4, 2)),
+    (8, 32, 8, (1, 8)),
+    (3, 32, 4, (1, 4)),
+    (6, 8, 2, (2, 2)),
+  ],
+)
+def test_a_config_may_choose_how_many_devices_share_a_member(members, examples, per_member, shape):
+  mesh = make_mesh(members, examples, devices_per_member=per_member)
+  assert (mesh.shape[MEMBERS], mesh.shape[EXAMPLES]) == shape
+
+
+@pytest.mark.parametrize(
+  ('examples', 'per_member', 'message'),
+  [(32, 3, 'must divide the 8 devices'), (20, 8, 'must divide the 20 examples'), (32, 16, 'the 8')],
+)
+def test_devices_that_cannot_share_are_refused(examples, per_member, message):
+  with pytest.raises(ValueError, match=rf'population.devices_per_member={per_member} .*{message}'):
+    make_mesh(8, examples, devices_per_member=per_member)
+
+
+class Device:
+  """Of another process."""
+
+  def __init__(self, process_index):
+    self.process_index = process_index
+
+
+def test_a_process_without_work_is_refused():
+  devices = [Device(0), Device(0), Device(1), Device(1)]
+  with pytest.raises(ValueError, match='2 of 4 devices, and leave process 1 without any'):
+    make_mesh(2, 1, devices)
+
+
+def test_what_one_process_holds_is_everywhere_as_it_is():
+  placed = sharding.put({'x': np.arange(8.0)}, make_mesh(8, 1), MEMBERS)
+  assert sharding.everywhere(placed) is placed
