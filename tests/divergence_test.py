@@ -164,6 +164,14 @@ def test_a_huge_learning_rate_ends_the_run_at_its_step_with_the_last_good_checkp
   assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob('*')} == before
 
 
+def test_nothing_is_recorded_past_the_end(tmp_path):
+  train(tmp_path, HUGE, 'training.checkpoint_every=1000', 'training.log_every=1')
+  done = workdirs.read_json(tmp_path / 'DONE')
+  assert done['steps'] < 10
+  assert [row['step'] for row in rows_of(tmp_path)] == [*range(done['steps'] + 1)]
+  assert not (tmp_path / 'checkpoints').exists()
+
+
 def test_an_update_that_overflows_is_found_before_it_is_saved(tmp_path, caplog):
   caplog.set_level(logging.WARNING)
   train(tmp_path, 'optimizer.learning_rate=1e38', 'optimizer.weight_decay=1e30')
