@@ -1,8 +1,13 @@
-"""Labelled examples in memory."""
+"""Labelled examples: the labels in memory, the inputs too or on disk."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from research.tasks.stored import StoredImages
+
+BLOCK = 2**26  # numbers that are summed at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,7 +18,7 @@ class Split:
     ValueError: there are no examples, or the arrays are not of these shapes and types.
   """
 
-  inputs: np.ndarray  # [n, ..., C] uint8 or float32
+  inputs: np.ndarray | StoredImages  # [n, ..., C] uint8 or float32
   labels: np.ndarray  # [n] int32
   environment: np.ndarray | None = None  # [n] int32: where each example comes from, if told apart
 
@@ -41,10 +46,12 @@ def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """The mean and standard deviation of each channel of inputs [n, ..., C]: float32 [C], twice.
 
   The standard deviation of a constant channel is given as 1, so that normalizing it gives zeros.
-  Works through 4,096 examples at a time in float64, never through a float copy of all.
+  Works through 4,096 examples at a time in float64, fewer if they are large, never through a float
+  copy of all.
   """
   axes = tuple(range(inputs.ndim - 1))
-  blocks = [inputs[i : i + 4096] for i in range(0, len(inputs), 4096)]
+  size = max(1, min(4096, BLOCK // max(1, math.prod(inputs.shape[1:]))))
+  blocks = [inputs[i : i + size] for i in range(0, len(inputs), size)]
   n = inputs.size // inputs.shape[-1]
   mean = sum(block.sum(axes, dtype=np.float64) for block in blocks) / n
   variance = sum(np.square(block - mean).sum(axes) for block in blocks) / n
