@@ -14,7 +14,7 @@ from absl import logging
 
 from research import configuration, schedules, settings, trees, workdirs
 from research.checkpoints import Checkpoints
-from research.checks import check_sizes
+from research.checks import check_chunks, check_sizes
 from research.configuration import Config
 from research.gradients import make_average
 from research.losses import LOSSES, make_losses
@@ -159,6 +159,7 @@ def _parts(config: Config) -> tuple[optax.GradientTransformation, dict[str, Any]
   }
   any_model = Model(init=jnp.zeros, apply=jnp.matmul, capture=lambda *_: {})
   call(make_objective, config, 'objective', any_model, jnp.subtract, 2)  # checks its keys
+  configuration.checked(check_chunks, config, sections['probe'], sections['panel'])
   sizes = call(n_examples, config, 'task')
   configuration.checked(
     check_sizes, config, training.batch_size, sections['probe'], sizes['train'], sizes['test']

@@ -12,6 +12,8 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as Spec
 
+from research import trees
+from research.models import Model
 from research.sharding import EXAMPLES, MEMBERS
 
 # How an argument lies: one per member; per member and example; per example; the same for all.
@@ -57,3 +59,16 @@ def over_members(
 
   mapped = jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=MEMBER)
   return jax.jit(mapped, donate_argnums=donate)
+
+
+def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']:
+  """How members advance fastest: together, but on the CPU one after another if examples are large.
+
+  Images under convolutions, or sequences under attention, fill the cores with one member, and more at
+  once overflow the caches. They are known by a kernel of four or more dimensions, or a norm's scale.
+  Measured in `benchmarks/population.py`; LOG.md holds the figures.
+  """
+  params = jax.eval_shape(model.init, jax.random.key(0), example)
+  leaves = trees.named_leaves(params).items()
+  large = any(leaf.ndim >= 4 or name.endswith('/scale') for name, leaf in leaves)
+  return 'scan' if large and jax.default_backend() == 'cpu' else 'vmap'

@@ -9,15 +9,17 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding
 
-from research import checks, rngs, settings, sharding, trees
-from research.evaluate import make_evaluate
+from research import checks, rngs, settings, sharding
+from research.evaluate import make_sums, means
 from research.gradients import Average, mean_gradient
 from research.instruments import Mounted, Network, due, make_gradient, make_measure
-from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, over_members
+from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, fastest_advance, over_members
 from research.models import Model
 from research.objectives import Objective
 from research.references import fit_reference
+from research.samples import Sample, evaluated_by_chunks, measured_by_chunks
 from research.step import TrainState, init_state, make_train_step
+from research.streams import Stream
 from research.tasks import Task
 from research.types import Losses, Metrics
 
@@ -26,7 +28,8 @@ class Population:
   """The compiled programs that initialize, advance, measure and evaluate R networks.
 
   Methods are pure functions of their arguments: what is kept are the data, on the devices, and the
-  programs, one for each set of instruments that is due together. Metrics are arrays [R].
+  programs, one for each set of instruments that is due together. Metrics are arrays [R]. Of a streamed
+  task the labels alone are kept: images come from the disk, of training batches ahead of their step.
   """
 
   def __init__(
@@ -46,7 +49,7 @@ class Population:
     objective: Objective | None = None,
     devices: list[Any] | None = None,
   ):
-    """Places the data on the devices.
+    """Places the data on the devices, or the labels if the task is streamed.
 
     Args:
       task, model, losses, tx, panel: what is learned, by what, how, and what is measured.
@@ -69,13 +72,16 @@ class Population:
     self.seeds = np.arange(seed, seed + members.size)
     probed = task.train if probe.split == 'train' else task.test
     checks.check_sizes(batch_size, probe, len(task.train.labels), len(task.test.labels))
+    checks.check_chunks(probe, panel)
+    checks.check_streamed(task, probe, panel)
     checks.check_objective(self.objective, average, panel)
     one, first = self._one_input(), rngs.named_key(seed, 'init')
     checks.check_examples_are_independent(model, self.network, panel, task, first)
     sizes = {'probe': probe.size, 'batch': batch_size}
     checks.check_samples_suit(model, self.network, self.objective, average, panel, one, sizes)
 
-    n_shardable = 1 if self.objective.coupled else int(np.gcd(batch_size, probe.size))
+    at_once = np.gcd(batch_size, probe.chunk_size or probe.size)
+    n_shardable = 1 if self.objective.coupled else int(at_once)
     self.mesh = sharding.make_mesh(members.size, n_shardable, devices)
     self._advance: Literal['vmap', 'scan'] = (
       fastest_advance(model, one) if members.advance == 'auto' else members.advance
@@ -86,17 +92,20 @@ class Population:
     if 'environment' in self.objective.reads:
       targets['environment'] = self._for_all(np.asarray(task.train.environment))
     self._seeds = self._put(self.seeds.astype(np.uint32), MEMBER)
-    self._inputs = self._put(task.train.inputs, SHARED)
     self._targets = self._put(targets, MEMBER)
+    self._last: Metrics = {}  # of the step before
+    if task.streamed:
+      self._batches = Stream(task.train.inputs, self._rows, self._sharding(self._batch_spec))
+    else:
+      self._inputs = self._put(task.train.inputs, SHARED)
     of_probed = targets if probe.split == 'train' else {'labels': self._for_all(probed.labels)}
-    self._probe = (
-      self._put(probed.inputs[: probe.size], EXAMPLE),
-      self._put(
-        {name: x[:, : probe.size] for name, x in of_probed.items()}
-        | self._references(probed.inputs[: probe.size]),
-        MEMBER_EXAMPLE,
-      ),
-    )
+    of_probe = {name: x[:, : probe.size] for name, x in of_probed.items()}
+    if probe.chunk_size:
+      self._probe = Sample(probed.inputs, probe.chunk_size, of_probe, {}, self.mesh)
+    else:
+      inputs = probed.inputs[: probe.size]
+      of_probe |= self._references(inputs)
+      self._probe = (self._put(inputs, EXAMPLE), self._put(of_probe, MEMBER_EXAMPLE))
     self._examples, self._evaluate = self._prepare_evaluation(targets, evaluation)
     self._steps: dict[frozenset[str], Callable] = {}
     self._measures: dict[frozenset[str], Callable] = {}
@@ -117,7 +126,13 @@ class Population:
     names = due(self.panel, step, 'batch')
     if names not in self._steps:
       self._steps[names] = self._compile_step(names)
-    return self._steps[names](state, self._seeds, self._targets, self._indices(step), self._inputs)
+    inputs = self._batches(step) if self.task.streamed else self._inputs
+    if self.task.streamed:  # or the batches of many steps would wait on the devices
+      jax.block_until_ready(self._last)
+    indices = self._put(self._indices(step), MEMBER_EXAMPLE)
+    args = (self._seeds, self._targets, indices, inputs)
+    state, self._last = self._steps[names](state, *args)
+    return state, self._last
 
   def measure(self, state: TrainState, step: int) -> Metrics:
     """What the instruments that are due on the probe set at this step measure."""
@@ -126,7 +141,7 @@ class Population:
       return {}
     if names not in self._measures:
       self._measures[names] = self._compile_measure(names)
-    return self._measures[names](state.params, *self._probe)
+    return self._measures[names](state.params)
 
   def measure_batch(self, state: TrainState, step: int) -> Metrics:
     """What is due on the batch of this step, without the update: for the point after the last."""
@@ -164,26 +179,31 @@ class Population:
 
     def step_of_member(state, seed, targets, indices, inputs):
       batch = {name: x[indices] for name, x in targets.items()}
-      batch['inputs'] = self.task.normalize(inputs[indices])
+      batch['inputs'] = self.task.normalize(inputs if self.task.streamed else inputs[indices])
       if 'step' in reads:
         batch['step'] = jnp.broadcast_to(state.step, indices.shape)
       if 'key' in reads:
         batch['key'] = rngs.keys_of_rows(seed, 'training', state.step, indices)
       return train_step(state, batch)
 
-    specs = (MEMBER, MEMBER, MEMBER, MEMBER_EXAMPLE, SHARED)
+    specs = (MEMBER, MEMBER, MEMBER, MEMBER_EXAMPLE, self._batch_spec)
     return over_members(step_of_member, self.mesh, specs, self._advance, donate=(0,))
 
   def _compile_measure(self, names: frozenset[str]) -> Callable:
-    measure = make_measure(
-      [self.panel[name].instrument for name in sorted(names)], self.network, sharding.EXAMPLES
-    )
+    """`params -> metrics` on the probe set."""
+    measured = [self.panel[name].instrument for name in sorted(names)]
+    normalize = self.task.normalize
+    if isinstance(self._probe, Sample):
+      return measured_by_chunks(measured, self.network, normalize, self.mesh, self._probe)
+    measure = make_measure(measured, self.network, sharding.EXAMPLES)
 
     def measure_member(params, inputs, targets):
-      return measure(params, {'inputs': self.task.normalize(inputs), **targets})
+      return measure(params, {'inputs': normalize(inputs), **targets})
 
     # One member after another: memory is that of one, and a probe set fills the device by itself.
-    return over_members(measure_member, self.mesh, (MEMBER, EXAMPLE, MEMBER_EXAMPLE), 'scan')
+    specs = (MEMBER, EXAMPLE, MEMBER_EXAMPLE)
+    program = over_members(measure_member, self.mesh, specs, 'scan')
+    return lambda params: program(params, *self._probe)
 
   def _prepare_evaluation(self, targets: dict[str, np.ndarray], evaluation: settings.Evaluation):
     """Examples padded to whole chunks on every shard, with the weights of their groups."""
@@ -193,15 +213,18 @@ class Population:
     chunk = min(evaluation.chunk_size, -(-n_most // n_shards))
 
     def place(inputs, labels, groups):
-      padding = -len(inputs) % (chunk * n_shards)
+      n = labels.shape[1]  # the first of the inputs
+      if self.task.streamed:
+        return (Sample(inputs, chunk * n_shards, {'labels': labels}, groups, self.mesh),)
+      padding = -n % (chunk * n_shards)
 
       def pad(x, axis, mode):
         return np.pad(x, [(0, padding * (k == axis)) for k in range(x.ndim)], mode)
 
       # Padding repeats examples, which weigh nothing: black images might overflow, or shift a norm.
       return (
-        self._put(pad(inputs, 0, 'wrap'), EXAMPLE),
-        self._put(pad(labels, 1, 'wrap'), MEMBER_EXAMPLE),
+        self._put(pad(inputs[:n], 0, 'wrap'), EXAMPLE),
+        self._put({'labels': pad(labels, 1, 'wrap')}, MEMBER_EXAMPLE),
         self._put(
           {name: pad(rows.astype(np.float32), 1, 'constant') for name, rows in groups.items()},
           MEMBER_EXAMPLE,
@@ -214,10 +237,10 @@ class Population:
       groups |= {'corrupt': corrupt, 'pristine': ~corrupt}
     test_labels = self._for_all(self.task.test.labels)
     examples = {
-      'train': place(self.task.train.inputs[:n_train], targets['labels'][:, :n_train], groups),
+      'train': place(self.task.train.inputs, targets['labels'][:, :n_train], groups),
       'test': place(self.task.test.inputs, test_labels, {'all': np.ones(test_labels.shape)}),
     }
-    evaluate = make_evaluate(
+    sums = make_sums(
       self.model.apply,
       self.losses,
       normalize=self.task.normalize,
@@ -225,15 +248,29 @@ class Population:
       axis=sharding.EXAMPLES,
     )
 
-    def evaluate_member(params, inputs, labels, groups):
-      return evaluate(params, {'inputs': inputs, 'labels': labels}, groups)
+    if self.task.streamed:
+      return examples, evaluated_by_chunks(sums, self.mesh)
+
+    def evaluate_member(params, inputs, targets, groups):
+      return means(sums(params, {'inputs': inputs, **targets}, groups))
 
     specs = (MEMBER, EXAMPLE, MEMBER_EXAMPLE, MEMBER_EXAMPLE)
     return examples, over_members(evaluate_member, self.mesh, specs, 'scan')
 
-  def _indices(self, step: int) -> jax.Array:
-    indices = [self.task.batch_indices(int(s), step, self.batch_size) for s in self.seeds]
-    return self._put(np.stack(indices), MEMBER_EXAMPLE)
+  def _rows(self, step: int) -> np.ndarray:
+    """What is read for a step: [R, B], or [B] where all members have the same batches."""
+    indices = self._indices(step)
+    return indices[0] if self.task.shared_order else indices
+
+  def _indices(self, step: int) -> np.ndarray:
+    return np.stack([self.task.batch_indices(int(s), step, self.batch_size) for s in self.seeds])
+
+  @property
+  def _batch_spec(self):
+    """How the inputs lie of which a step takes its batch, or of a streamed task, which are it."""
+    if not self.task.streamed:
+      return SHARED
+    return EXAMPLE if self.task.shared_order else MEMBER_EXAMPLE
 
   def _for_all(self, labels: np.ndarray) -> np.ndarray:
     return np.broadcast_to(labels, (len(self.seeds), len(labels)))
@@ -258,16 +295,3 @@ class Population:
       fitted = [fit_reference(name, seen, self.task.train_labels(int(s)))(sample) for s in seeds]
       found[f'reference/{name}'] = np.broadcast_to(np.stack(fitted), (len(self.seeds), len(sample)))
     return found
-
-
-def fastest_advance(model: Model, example: jax.Array) -> Literal['vmap', 'scan']:
-  """How members advance fastest: together, but on the CPU one after another if examples are large.
-
-  Images under convolutions, or sequences under attention, fill the cores with one member, and more at
-  once overflow the caches. They are known by a kernel of four or more dimensions, or a norm's scale.
-  Measured in `benchmarks/population.py`; LOG.md holds the figures.
-  """
-  params = jax.eval_shape(model.init, jax.random.key(0), example)
-  leaves = trees.named_leaves(params).items()
-  large = any(leaf.ndim >= 4 or name.endswith('/scale') for name, leaf in leaves)
-  return 'scan' if large and jax.default_backend() == 'cpu' else 'vmap'

@@ -72,7 +72,7 @@ def make(
     test_split=test_split,
     rows=rows,
   )
-  if dataset and streamed is None:
+  if streamed is None and dataset and _stored_as_bytes(dataset):
     pixels = math.prod((*(size or dataset.shape[:2]), dataset.shape[2]))
     streamed = pixels * sum(len(rows) for _, rows in selected.values()) > IN_MEMORY
   if streamed and not _stored_as_bytes(dataset):
@@ -82,8 +82,9 @@ def make(
 
   def load(split: str, rows: Rows) -> Split:
     if dataset and (size or streamed):
-      images, labels = tfds.stored(dataset, split, rows, size or dataset.shape[:2], crop)
-      inputs = images if streamed else images[:]
+      own_size = (dataset.shape[0], dataset.shape[1])
+      images, labels = tfds.stored(dataset, split, rows, size or own_size, crop)
+      inputs: Any = images if streamed else images[:]
     else:
       whole = tfds.load(name, split, data_dir)[0] if dataset else digits.load(split)
       inputs, labels = take(whole.inputs, rows), take(whole.labels, rows)

@@ -2,10 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-
-from research.tasks.stored import StoredImages
 
 BLOCK = 2**26  # numbers that are summed at a time
 
@@ -18,7 +17,7 @@ class Split:
     ValueError: there are no examples, or the arrays are not of these shapes and types.
   """
 
-  inputs: np.ndarray | StoredImages  # [n, ..., C] uint8 or float32
+  inputs: Any  # [n, ..., C] uint8 or float32: a NumPy array, or StoredImages, which read like one
   labels: np.ndarray  # [n] int32
   environment: np.ndarray | None = None  # [n] int32: where each example comes from, if told apart
 
