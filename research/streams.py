@@ -34,8 +34,10 @@ class Stream:
 
   Guarantees (each is a test): the examples of a step are those of its rows, whatever was asked for
   before and however many threads read; what the devices of all processes hold, put together, is what a
-  single process has, and each reads no example that lies on none of its devices; and on the host, no
-  more than `ahead` steps of decoded examples wait, and the step that is asked for.
+  single process has, and each reads no example that lies on none of its devices.
+
+  Memory, on the host (a test): `ahead` steps of examples, the one that is being put together, and of
+  each thread two parts.
   """
 
   def __init__(
@@ -100,7 +102,10 @@ class Stream:
     examples = np.empty((self._n_here, *self._images.shape[1:]), self._images.dtype)
     try:
       for start in range(0, self._n_here, self._part):
-        examples[start : start + self._part] = next(self._parts)
+        part = next(self._parts)
+        if isinstance(part, Exception):
+          raise part
+        examples[start : start + self._part] = part
     except BaseException:  # it is between two steps now
       self.close()
       raise
@@ -126,7 +131,10 @@ class Stream:
     def part(number):
       step, place = divmod(number, n_parts)
       rows = self._rows_here(step)[place * self._part : (place + 1) * self._part]
-      return np.stack([self._images.read(int(row)) for row in rows])
+      try:
+        return np.stack([self._images.read(int(row)) for row in rows])
+      except Exception as error:  # raised where its step is asked for, without remarks of grain's
+        return error
 
     end = 2**62 if self._n_steps is None else self._n_steps * n_parts
     numbers = grain.MapDataset.range(first * n_parts, end)
