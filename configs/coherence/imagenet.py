@@ -29,7 +29,7 @@ def get_config(scale: str = 'cpu') -> ConfigDict:
   c.instruments = dict(coherence=dict(per_decade=6), noise_scale=dict(per_decade=6))
   if scale == 'smoke':
     c.task.update(image_size=32, n_train=32, n_test=12, streamed=True)
-    c.model.update(stages=(1, 1), width=8, groups=4)
+    c.model.update(stages=(1,), width=8, groups=4)
     c.training.update(total_steps=6, batch_size=8, log_every=2, checkpoint_every=2)
     c.probe.update(size=16, chunk_size=8)
     c.evaluation.chunk_size = 8
