@@ -15,7 +15,7 @@ from research.tasks.task import Task
 
 SELECTION = ('n_train', 'n_test', 'train_split', 'test_split', 'rows')
 IN_MEMORY = 8 * 2**30  # bytes; larger sets are streamed, unless the config says otherwise
-SAMPLE = 2048  # of the train images that are scaled or streamed: their statistics are of the first
+SAMPLE = 2048  # train images that statistics are of, where images are scaled
 
 
 def make(
@@ -52,7 +52,7 @@ def make(
     data_dir: the folder of the TFDS datasets; None for the environment's (see `tfds.find`).
 
   The inputs are normalized by the mean and standard deviation of the train images; where these are
-  scaled or streamed, of the first 2,048.
+  scaled, of the first 2,048.
 
   Raises:
     ValueError: an argument is out of range (the message begins with its name), or the dataset
@@ -91,7 +91,7 @@ def make(
     return Split(shuffled(inputs) if shuffle_pixels else inputs, labels)
 
   train, test = load(*selected['train']), load(*selected['test'])
-  mean, std = channel_statistics(train.inputs[: SAMPLE if size or streamed else len(train)])
+  mean, std = channel_statistics(train.inputs[:SAMPLE] if size else train.inputs)
   return Task(name, train, test, n_classes, mean, std)
 
 

@@ -133,7 +133,8 @@ def test_streamed_or_in_memory_a_task_is_the_same(imagenet):
     np.testing.assert_array_equal(a['labels'], b['labels'])
 
 
-def test_a_set_of_one_size_may_be_streamed_too(data_dir, toy_images):
+def test_a_set_of_one_size_may_be_streamed_too(data_dir, toy_images, monkeypatch):
+  monkeypatch.setattr(images, 'SAMPLE', 10)  # nothing is scaled: the statistics are those of all
   pixels, labels = toy_images
   task = make_task('toy', data_dir=str(data_dir), n_train=30, streamed=True)
   assert task.streamed
@@ -141,6 +142,7 @@ def test_a_set_of_one_size_may_be_streamed_too(data_dir, toy_images):
   np.testing.assert_array_equal(task.train.labels, labels[:30])
   whole = make_task('toy', data_dir=str(data_dir), n_train=30)
   np.testing.assert_array_equal(whole.mean, task.mean)
+  np.testing.assert_array_equal(whole.std, task.std)
 
 
 @pytest.mark.parametrize(
