@@ -20,6 +20,7 @@ import jax  # noqa: E402
 
 from benchmarks.population import make_population, stepper  # noqa: E402
 from benchmarks.timing import medians  # noqa: E402
+from research.forecast import costs_of_run  # noqa: E402
 
 MODELS = {
   'MLP 784-512-512-10, B 128': (dict(name='mlp', widths=(512, 512)), (28, 28, 1), 128),
@@ -43,7 +44,7 @@ def populations(model, shape, batch_size):
 
 def megabytes_of_first_device(population) -> float:
   """What the state and the data occupy on one device, and what a step needs besides."""
-  update = population.costs(1)[0]
+  update = costs_of_run(population, 1)[0]
   first = population.mesh.devices.flat[0]
   own = sum(
     shard.data.nbytes

@@ -1,6 +1,7 @@
 """What can be known to be wrong with a population before any work is done."""
 
 import functools
+import math
 from collections.abc import Mapping
 
 import jax
@@ -20,6 +21,7 @@ from research.models import Model
 from research.objectives import Objective
 from research.tasks import Task
 
+PROBE = 4 * 2**30  # bytes that the probe of a streamed task may take on the devices
 ROWS = {'step': ((), np.int32), 'key': ((2,), np.uint32), 'environment': ((), np.int32)}
 
 
@@ -34,6 +36,43 @@ def check_sizes(batch_size: int, probe: settings.Probe, n_train: int, n_test: in
     raise ValueError(f'training.batch_size={batch_size} exceeds the {n_train} train examples')
   if probe.size > n_probed:
     raise ValueError(f'probe.size={probe.size} exceeds the {n_probed} {probe.split} examples')
+
+
+def check_chunks(probe: settings.Probe, panel: Mapping[str, Mounted]) -> None:
+  """Checks that every instrument on a probe that comes in chunks can do with chunks.
+
+  Raises:
+    ValueError: one cannot; the message begins with the config key.
+  """
+  for name, it in panel.items():
+    by_chunks = isinstance(it.instrument, GradientInstrument) and not it.instrument.gram
+    if probe.chunk_size is not None and it.on == 'probe' and not by_chunks:
+      raise ValueError(
+        f'probe.chunk_size must be none for instruments.{name}, which sees all {probe.size} examples of'
+        ' the probe at once: take a probe.size that fits on the devices'
+      )
+
+
+def check_streamed(task: Task, probe: settings.Probe, panel: Mapping[str, Mounted]) -> None:
+  """Checks that nothing asks for more of a streamed task than fits in memory.
+
+  Raises:
+    ValueError: something does; the message begins with the config key.
+  """
+  if not task.streamed:
+    return
+  taken = 4 * probe.size * math.prod(task.train.inputs.shape[1:])  # float32, as networks see them
+  if probe.chunk_size is None and taken > PROBE:
+    raise ValueError(
+      f'probe.chunk_size must be given: the {probe.size} examples of the probe take '
+      f'{taken / 2**30:.1f} GiB, more than the {PROBE / 2**30:g} that are left for them'
+    )
+  for name, it in panel.items():
+    if getattr(it.instrument, 'references', ()):
+      raise ValueError(
+        f'instruments.{name} compares with classifiers fitted to the whole training set, '
+        'which is streamed'
+      )
 
 
 def check_objective(objective: Objective, average: Average, panel: Mapping[str, Mounted]) -> None:

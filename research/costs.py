@@ -55,20 +55,6 @@ def flops(function: Callable, *args: Any) -> int:
   return _of(jax.make_jaxpr(function)(*args).jaxpr)
 
 
-def report(costs: Sequence[Cost], plain: str) -> str:
-  """A table in Markdown, and what all programs but the one called `plain` add to it over the run."""
-  lines = ['| program | steps | GFLOP a step | temporary MB |', '|---|---|---|---|']
-  for it in costs:
-    lines.append(
-      f'| {it.name} | {it.times:,} | {it.flops / 1e9:.3g} | {it.temporary_bytes / 1e6:.3g} |'
-    )
-  steps = sum(it.times for it in costs if it.name.startswith(plain))
-  base = steps * next(it.flops for it in costs if it.name == plain)
-  total = sum(it.times * it.flops for it in costs)
-  added = f'{(total - base) / base:.1%}' if base else 'all'
-  return '\n'.join([*lines, '', f'instruments add {added} to the operations of training'])
-
-
 def _of(jaxpr: Jaxpr) -> int:
   return sum(_of_equation(equation) for equation in jaxpr.eqns)
 

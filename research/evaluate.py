@@ -10,7 +10,7 @@ from research import sharding
 from research.types import Batch, Losses, Metrics, Params
 
 
-def make_evaluate(
+def make_sums(
   apply: Callable[[Params, jax.Array], jax.Array],
   losses: Losses,
   *,
@@ -18,7 +18,7 @@ def make_evaluate(
   chunk_size: int,
   axis: str | None = None,
 ) -> Callable[[Params, Batch, dict[str, jax.Array]], Metrics]:
-  """Returns `(params, examples, groups) -> {'loss', 'accuracy', 'accuracy_<group>', ...}`.
+  """Returns `(params, examples, groups) -> sums over the examples`, of which `means` makes metrics.
 
   Args:
     apply: `(params, inputs) -> logits`.
@@ -28,8 +28,7 @@ def make_evaluate(
     axis: inside `shard_map`, the mesh axis over which examples and groups are sharded.
 
   In the function returned, `groups` are weights [N] of groups of examples, 1 or 0; `'all'` is every
-  example that is not padding, and gives the names without suffix. The mean over an empty group is
-  NaN, and so is the accuracy of a network that has diverged. Loss in nats, accuracy in [0, 1].
+  example that is not padding.
   """
 
   def sums_of_chunk(params, examples, weights):
@@ -43,18 +42,27 @@ def make_evaluate(
     sums |= {f'correct_{name}': jnp.sum(weight * correct) for name, weight in weights.items()}
     return sums | {'loss': jnp.sum(weights['all'] * losses(params, examples))}
 
-  def evaluate(params: Params, examples: Batch, groups: dict[str, jax.Array]) -> Metrics:
+  def sums(params: Params, examples: Batch, groups: dict[str, jax.Array]) -> Metrics:
     if axis is not None:
       params = sharding.vary(params, axis)
     chunks = jax.tree.map(lambda x: x.reshape(-1, chunk_size, *x.shape[1:]), (examples, groups))
-    sums = lax.map(lambda chunk: sums_of_chunk(params, *chunk), chunks)
-    sums = jax.tree.map(lambda x: jnp.sum(x, axis=0), sums)
-    if axis is not None:
-      sums = lax.psum(sums, axis)
-    metrics = {'loss': sums['loss'] / sums['weight_all']}
-    for name in groups:
-      suffix = '' if name == 'all' else f'_{name}'
-      metrics[f'accuracy{suffix}'] = sums[f'correct_{name}'] / sums[f'weight_{name}']
-    return metrics
+    of_chunks = lax.map(lambda chunk: sums_of_chunk(params, *chunk), chunks)
+    of_all = jax.tree.map(lambda x: jnp.sum(x, axis=0), of_chunks)
+    return of_all if axis is None else lax.psum(of_all, axis)
 
-  return evaluate
+  return sums
+
+
+def means(sums: Metrics) -> Metrics:
+  """`{'loss', 'accuracy', 'accuracy_<group>', ...}` of the sums over all examples.
+
+  The group `'all'` gives the names without suffix. The mean over an empty group is NaN, and so is the
+  accuracy of a network that has diverged. Loss in nats, accuracy in [0, 1].
+  """
+  metrics = {'loss': sums['loss'] / sums['weight_all']}
+  for name in sums:
+    if name.startswith('correct_'):
+      group = name.removeprefix('correct_')
+      suffix = '' if group == 'all' else f'_{group}'
+      metrics[f'accuracy{suffix}'] = sums[name] / sums[f'weight_{group}']
+  return metrics

@@ -12,11 +12,10 @@ import numpy as np
 import optax
 import tqdm
 
-from research import configuration, peers, schedules, settings, trees, workdirs
+from research import configuration, forecast, peers, schedules, settings, trees, workdirs
 from research.checkpoints import CheckpointError, Checkpoints
-from research.checks import check_sizes
+from research.checks import check_chunks, check_sizes
 from research.configuration import Config
-from research.costs import report
 from research.divergence import Divergence
 from research.gradients import make_average
 from research.losses import LOSSES, make_losses
@@ -98,7 +97,7 @@ def train_and_evaluate(
     bar = stack.enter_context(_progress_bar(config, first, total))
     trace = stack.enter_context(Trace(workdir, profile))
     if costs and peers.is_first():
-      print(report(population.costs(total), plain='update'), flush=True)
+      print(forecast.report(forecast.costs_of_run(population, total)), flush=True)
     started = time.perf_counter()
 
     for step in range(first, total + 1):
@@ -189,6 +188,7 @@ def _parts(config: Config) -> tuple[optax.GradientTransformation, dict[str, Any]
   }
   any_model = Model(init=jnp.zeros, apply=jnp.matmul, capture=lambda *_: {})
   call(make_objective, config, 'objective', any_model, jnp.subtract, 2)  # checks its keys
+  configuration.checked(check_chunks, config, sections['probe'], sections['panel'])
   sizes = call(n_examples, config, 'task')
   configuration.checked(
     check_sizes, config, training.batch_size, sections['probe'], sizes['train'], sizes['test']

@@ -1,6 +1,5 @@
 """A population: R networks that differ in their seed alone, each program compiled once for all."""
 
-import collections
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -11,15 +10,16 @@ import optax
 from jax.sharding import NamedSharding
 
 from research import checks, rngs, settings, sharding, trees
-from research.costs import Cost, cost
-from research.evaluate import make_evaluate
+from research.evaluate import make_sums, means
 from research.gradients import Average, mean_gradient
 from research.instruments import Mounted, Network, due, make_gradient, make_measure
 from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, fastest_advance, over_members
 from research.models import Model
 from research.objectives import Objective
 from research.references import fit_reference
+from research.samples import Sample, evaluated_by_chunks, measured_by_chunks
 from research.step import TrainState, init_state, make_train_step
+from research.streams import Stream
 from research.tasks import Task
 from research.types import Losses, Metrics
 
@@ -28,7 +28,8 @@ class Population:
   """The compiled programs that initialize, advance, measure and evaluate R networks.
 
   Methods are pure functions of their arguments: what is kept are the data, on the devices, and the
-  programs, one for each set of instruments that is due together. Metrics are arrays [R].
+  programs, one for each set of instruments that is due together. Metrics are arrays [R]. Of a streamed
+  task the labels alone are kept: images come from the disk, of training batches ahead of their step.
   """
 
   def __init__(
@@ -48,7 +49,7 @@ class Population:
     objective: Objective | None = None,
     devices: list[Any] | None = None,
   ):
-    """Places the data on the devices.
+    """Places the data on the devices, or the labels if the task is streamed.
 
     Args:
       task, model, losses, tx, panel: what is learned, by what, how, and what is measured.
@@ -71,13 +72,16 @@ class Population:
     self.seeds = np.arange(seed, seed + members.size)
     probed = task.train if probe.split == 'train' else task.test
     checks.check_sizes(batch_size, probe, len(task.train.labels), len(task.test.labels))
+    checks.check_chunks(probe, panel)
+    checks.check_streamed(task, probe, panel)
     checks.check_objective(self.objective, average, panel)
     one, first = self._one_input(), rngs.named_key(seed, 'init')
     checks.check_examples_are_independent(model, self.network, panel, task, first)
     sizes = {'probe': probe.size, 'batch': batch_size}
     checks.check_samples_suit(model, self.network, self.objective, average, panel, one, sizes)
 
-    n_shardable = 1 if self.objective.coupled else int(np.gcd(batch_size, probe.size))
+    at_once = np.gcd(batch_size, probe.chunk_size or probe.size)
+    n_shardable = 1 if self.objective.coupled else int(at_once)
     self.mesh = sharding.make_mesh(members.size, n_shardable, devices, members.devices_per_member)
     self._advance: Literal['vmap', 'scan'] = (
       fastest_advance(model, one) if members.advance == 'auto' else members.advance
@@ -88,20 +92,23 @@ class Population:
     if 'environment' in self.objective.reads:
       targets['environment'] = self._for_all(np.asarray(task.train.environment))
     self._seeds = self._put(self.seeds.astype(np.uint32), MEMBER)
-    self._inputs = self._put(task.train.inputs, SHARED)
     self._targets = self._put(targets, MEMBER)
+    self._last: Metrics = {}  # of the step before
+    if task.streamed:
+      self._batches = Stream(task.train.inputs, self._rows, self._sharding(self._batch_spec))
+    else:
+      self._inputs = self._put(task.train.inputs, SHARED)
     of_probed = targets if probe.split == 'train' else {'labels': self._for_all(probed.labels)}
-    self._probe = (
-      self._put(probed.inputs[: probe.size], EXAMPLE),
-      self._put(
-        {name: x[:, : probe.size] for name, x in of_probed.items()}
-        | self._references(probed.inputs[: probe.size]),
-        MEMBER_EXAMPLE,
-      ),
-    )
+    of_probe = {name: x[:, : probe.size] for name, x in of_probed.items()}
+    if probe.chunk_size:
+      self._probe = Sample(probed.inputs, probe.chunk_size, of_probe, {}, self.mesh)
+    else:
+      inputs = probed.inputs[: probe.size]
+      of_probe |= self._references(inputs)
+      self._probe = (self._put(inputs, EXAMPLE), self._put(of_probe, MEMBER_EXAMPLE))
     self._examples, self._evaluate = self._prepare_evaluation(targets, evaluation)
     self._steps: dict[frozenset[str], Callable] = {}
-    self._measures: dict[frozenset[str], Callable] = {}
+    self._measures: dict[frozenset[str], tuple[Callable, tuple]] = {}
     self._init = over_members(self._init_member, self.mesh, (MEMBER,), 'scan')  # compiles faster
 
   def init(self) -> TrainState:
@@ -123,29 +130,17 @@ class Population:
     """Update number `step` of every member. Donates the state."""
     names = due(self.panel, step, 'batch')
     if names not in self._steps:
-      self._steps[names] = self._compile_step(names)
-    indices = self._indices(step)
-    state, metrics = self._steps[names](state, self._seeds, self._targets, indices, self._inputs)
-    return state, sharding.everywhere(metrics)
+      self._steps[names] = self.update_program(names)
+    if self.task.streamed:  # or the batches of many steps would wait on the devices
+      jax.block_until_ready(self._last)
+    state, metrics = self._steps[names](state, *self.inputs_of(step))
+    self._last = sharding.everywhere(metrics)
+    return state, self._last
 
-  def costs(self, total_steps: int) -> list[Cost]:
-    """What each program of a run of so many steps costs; compiles them all, and computes nothing.
-
-    The plain update comes first, then updates with instruments, then measurements on the probe set.
-    """
-    state, shared = self.abstract_state(), (self._seeds, self._targets, self._indices(0))
-    updates, measures = (
-      collections.Counter(due(self.panel, step, on) for step in steps)
-      for on, steps in (('batch', range(total_steps)), ('probe', range(total_steps + 1)))
-    )
-    found = []
-    for names in sorted({frozenset(), *updates}, key=sorted):
-      step, name = self._compile_step(names), ' with '.join(['update', *_listed(names)])
-      found.append(cost(name, updates[names], step, (state, *shared, self._inputs)))
-    for names in sorted({*measures} - {frozenset()}, key=sorted):
-      measure, name = self._compile_measure(names), f'measure {", ".join(sorted(names))}'
-      found.append(cost(name, measures[names], measure, (state.params, *self._probe)))
-    return found
+  def inputs_of(self, step: int) -> tuple:
+    """What the program of an update takes besides the state."""
+    inputs = self._batches(step) if self.task.streamed else self._inputs
+    return (self._seeds, self._targets, self._put(self._indices(step), MEMBER_EXAMPLE), inputs)
 
   def measure(self, state: TrainState, step: int) -> Metrics:
     """What the instruments that are due on the probe set at this step measure."""
@@ -153,8 +148,9 @@ class Population:
     if not names:
       return {}
     if names not in self._measures:
-      self._measures[names] = self._compile_measure(names)
-    return sharding.everywhere(self._measures[names](state.params, *self._probe))
+      self._measures[names] = self.measure_program(names)
+    measure, sample = self._measures[names]
+    return sharding.everywhere(measure(state.params, *sample))
 
   def measure_batch(self, state: TrainState, step: int) -> Metrics:
     """What is due on the batch of this step, without the update: for the point after the last."""
@@ -183,7 +179,8 @@ class Population:
     params = self.model.init(rngs.named_key(seed, 'init'), self._one_input())
     return init_state(params, self.tx)
 
-  def _compile_step(self, names: frozenset[str]) -> Callable:
+  def update_program(self, names: frozenset[str]) -> Callable:
+    """The program of an update with these instruments, `(state, *inputs_of(step)) -> state, metrics`."""
     measured = [self.panel[name].instrument for name in sorted(names)]
     axis = sharding.EXAMPLES
     gradient = make_gradient(measured, self.network, axis, self.average, self.objective.losses)
@@ -192,26 +189,31 @@ class Population:
 
     def step_of_member(state, seed, targets, indices, inputs):
       batch = {name: x[indices] for name, x in targets.items()}
-      batch['inputs'] = self.task.normalize(inputs[indices])
+      batch['inputs'] = self.task.normalize(inputs if self.task.streamed else inputs[indices])
       if 'step' in reads:
         batch['step'] = jnp.broadcast_to(state.step, indices.shape)
       if 'key' in reads:
         batch['key'] = rngs.keys_of_rows(seed, 'training', state.step, indices)
       return train_step(state, batch)
 
-    specs = (MEMBER, MEMBER, MEMBER, MEMBER_EXAMPLE, SHARED)
+    specs = (MEMBER, MEMBER, MEMBER, MEMBER_EXAMPLE, self._batch_spec)
     return over_members(step_of_member, self.mesh, specs, self._advance, donate=(0,))
 
-  def _compile_measure(self, names: frozenset[str]) -> Callable:
-    measure = make_measure(
-      [self.panel[name].instrument for name in sorted(names)], self.network, sharding.EXAMPLES
-    )
+  def measure_program(self, names: frozenset[str]) -> tuple[Callable, tuple]:
+    """What measures the probe set, `(params, *sample) -> metrics`, and that sample."""
+    measured = [self.panel[name].instrument for name in sorted(names)]
+    normalize = self.task.normalize
+    if isinstance(self._probe, Sample):
+      by_chunks = (measured, self.network, normalize, self.mesh, self._probe)
+      return measured_by_chunks(*by_chunks), ()
+    measure = make_measure(measured, self.network, sharding.EXAMPLES)
 
     def measure_member(params, inputs, targets):
-      return measure(params, {'inputs': self.task.normalize(inputs), **targets})
+      return measure(params, {'inputs': normalize(inputs), **targets})
 
     # One member after another: memory is that of one, and a probe set fills the device by itself.
-    return over_members(measure_member, self.mesh, (MEMBER, EXAMPLE, MEMBER_EXAMPLE), 'scan')
+    specs = (MEMBER, EXAMPLE, MEMBER_EXAMPLE)
+    return over_members(measure_member, self.mesh, specs, 'scan'), self._probe
 
   def _prepare_evaluation(self, targets: dict[str, np.ndarray], evaluation: settings.Evaluation):
     """Examples padded to whole chunks on every shard, with the weights of their groups."""
@@ -221,15 +223,18 @@ class Population:
     chunk = min(evaluation.chunk_size, -(-n_most // n_shards))
 
     def place(inputs, labels, groups):
-      padding = -len(inputs) % (chunk * n_shards)
+      n = labels.shape[1]  # the first of the inputs
+      if self.task.streamed:
+        return (Sample(inputs, chunk * n_shards, {'labels': labels}, groups, self.mesh),)
+      padding = -n % (chunk * n_shards)
 
       def pad(x, axis, mode):
         return np.pad(x, [(0, padding * (k == axis)) for k in range(x.ndim)], mode)
 
       # Padding repeats examples, which weigh nothing: black images might overflow, or shift a norm.
       return (
-        self._put(pad(inputs, 0, 'wrap'), EXAMPLE),
-        self._put(pad(labels, 1, 'wrap'), MEMBER_EXAMPLE),
+        self._put(pad(inputs[:n], 0, 'wrap'), EXAMPLE),
+        self._put({'labels': pad(labels, 1, 'wrap')}, MEMBER_EXAMPLE),
         self._put(
           {name: pad(rows.astype(np.float32), 1, 'constant') for name, rows in groups.items()},
           MEMBER_EXAMPLE,
@@ -242,10 +247,10 @@ class Population:
       groups |= {'corrupt': corrupt, 'pristine': ~corrupt}
     test_labels = self._for_all(self.task.test.labels)
     examples = {
-      'train': place(self.task.train.inputs[:n_train], targets['labels'][:, :n_train], groups),
+      'train': place(self.task.train.inputs, targets['labels'][:, :n_train], groups),
       'test': place(self.task.test.inputs, test_labels, {'all': np.ones(test_labels.shape)}),
     }
-    evaluate = make_evaluate(
+    sums = make_sums(
       self.model.apply,
       self.losses,
       normalize=self.task.normalize,
@@ -253,15 +258,29 @@ class Population:
       axis=sharding.EXAMPLES,
     )
 
-    def evaluate_member(params, inputs, labels, groups):
-      return evaluate(params, {'inputs': inputs, 'labels': labels}, groups)
+    if self.task.streamed:
+      return examples, evaluated_by_chunks(sums, self.mesh)
+
+    def evaluate_member(params, inputs, targets, groups):
+      return means(sums(params, {'inputs': inputs, **targets}, groups))
 
     specs = (MEMBER, EXAMPLE, MEMBER_EXAMPLE, MEMBER_EXAMPLE)
     return examples, over_members(evaluate_member, self.mesh, specs, 'scan')
 
-  def _indices(self, step: int) -> jax.Array:
-    indices = [self.task.batch_indices(int(s), step, self.batch_size) for s in self.seeds]
-    return self._put(np.stack(indices), MEMBER_EXAMPLE)
+  def _rows(self, step: int) -> np.ndarray:
+    """What is read for a step: [R, B], or [B] where all members have the same batches."""
+    indices = self._indices(step)
+    return indices[0] if self.task.shared_order else indices
+
+  def _indices(self, step: int) -> np.ndarray:
+    return np.stack([self.task.batch_indices(int(s), step, self.batch_size) for s in self.seeds])
+
+  @property
+  def _batch_spec(self):
+    """How the inputs lie of which a step takes its batch, or of a streamed task, which are it."""
+    if not self.task.streamed:
+      return SHARED
+    return EXAMPLE if self.task.shared_order else MEMBER_EXAMPLE
 
   def _for_all(self, labels: np.ndarray) -> np.ndarray:
     return np.broadcast_to(labels, (len(self.seeds), len(labels)))
@@ -286,7 +305,3 @@ class Population:
       fitted = [fit_reference(name, seen, self.task.train_labels(int(s)))(sample) for s in seeds]
       found[f'reference/{name}'] = np.broadcast_to(np.stack(fitted), (len(self.seeds), len(sample)))
     return found
-
-
-def _listed(names: frozenset[str]) -> list[str]:
-  return [', '.join(sorted(names))] if names else []

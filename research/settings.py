@@ -63,13 +63,18 @@ class Probe:
   Attributes:
     size: m, examples: the first of the split.
     split: `train`, with each member's own labels, or `test`.
+    chunk_size: examples that lie on the devices at a time, a divisor of `size`, where not all of them
+      fit; for instruments that are formulas on gradients, without the Gram matrix. None for all.
   """
 
   size: int = 512
   split: Literal['train', 'test'] = 'train'
+  chunk_size: int | None = None
 
   def __post_init__(self):
     _at_least(self, 1, 'size')
+    if self.chunk_size is not None and (self.chunk_size < 1 or self.size % self.chunk_size):
+      raise ValueError(f'chunk_size must divide size={self.size}, not be {self.chunk_size}')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 FLOORS = [
   {'types', 'trees', 'rngs', 'schedules', 'annotations', 'medians'},
-  {'settings', 'sharding', 'workdirs', 'peers', 'costs', 'profiling'},
+  {'settings', 'sharding', 'streams', 'workdirs', 'peers', 'costs', 'profiling'},
   {
     'tasks',
     'models',
@@ -23,8 +23,9 @@ FLOORS = [
   },
   {'references', 'objectives', 'hypotheses', 'langevin'},
   {'instruments', 'step', 'evaluate', 'members', 'checkpoints', 'records'},
-  {'checks', 'sections'},
+  {'checks', 'samples', 'sections'},
   {'population', 'configuration', 'tables', 'summaries'},
+  {'forecast'},
   {'loop', 'sweeps', 'figures'},
   {'restored'},
   {'studies', 'command_line', 'processes'},
@@ -83,8 +84,9 @@ def test_linen_lives_in_models_alone():
       assert not [name for name in imports(path) if name.startswith('flax.linen')], path
 
 
-def test_orbax_and_tfds_are_hidden_in_one_file_each():
-  for hidden, home in (('orbax', 'checkpoints.py'), ('tensorflow_datasets', 'tfds.py')):
+def test_orbax_tfds_and_grain_are_hidden_in_one_file_each():
+  homes = {'orbax': 'checkpoints.py', 'tensorflow_datasets': 'tfds.py', 'grain': 'streams.py'}
+  for hidden, home in homes.items():
     users = {path.name for path in modules() if any(n.startswith(hidden) for n in imports(path))}
     assert users == {home}
 

@@ -15,7 +15,14 @@ from research.instruments.inductive_bias import inductive_bias
 from research.instruments.instrument import GradientInstrument, Instrument, Network
 from research.instruments.noise import gsnr, noise_scale
 from research.instruments.norms import gradient_norms
-from research.instruments.panel import Mounted, due, make_gradient, make_measure, mount
+from research.instruments.panel import (
+  Mounted,
+  due,
+  make_gradient,
+  make_measure,
+  make_measure_by_chunks,
+  mount,
+)
 from research.instruments.reliance import reliance
 from research.instruments.sharpness import sharpness
 from research.instruments.simplicity import simple_explanation
@@ -52,5 +59,6 @@ __all__ = [
   'due',
   'make_gradient',
   'make_measure',
+  'make_measure_by_chunks',
   'mount',
 ]

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -75,6 +75,37 @@ def make_measure(
   return measure
 
 
+def make_measure_by_chunks(
+  instruments: list[GradientInstrument], network: Network, axis: str | None = None
+) -> tuple[Callable[[Params, Batch], tuple[Any, Any]], Callable[[Any, Any], Metrics]]:
+  """The same measurement of a sample that comes a chunk at a time, chunks of equal size.
+
+  Means of the whole are means of those of the chunks, so nothing is approximated. What is held besides
+  one chunk is one gradient, or two with second moments, and the rows.
+
+  Args:
+    instruments: those that are due together; none reads the Gram matrix, which has pairs of chunks.
+    network, axis: as in `make_measure`.
+
+  Returns:
+    `(params, chunk) -> (sums, rows [c])`, and `(sums of all chunks, rows [m]) -> metrics`.
+  """
+
+  def of_chunk(params: Params, chunk: Batch) -> tuple[Any, Any]:
+    stats = _statistics(instruments, network.losses, axis)(params, chunk)
+    one = jnp.ones((), jnp.float32)  # counts the chunks
+    sums = {'n': one, 'mean_grad': stats.mean_grad, 'second_moment': stats.second_moment}
+    rows = {name: getattr(stats, name) for name in ('losses', 'sq_norms', 'total_sq_norms')}
+    return sums, {'statistics': rows, 'seen': _seen(chunk, axis)}
+
+  def of_all(sums: Any, rows: Any) -> Metrics:
+    means = {k: jax.tree.map(lambda x: x / sums['n'], sums[k]) for k in sums if k != 'n'}
+    stats = GradientStatistics(**means, **rows['statistics'])
+    return _merged(it.formula(stats, rows['seen']) for it in instruments)
+
+  return of_chunk, of_all
+
+
 def make_gradient(
   instruments: list[Instrument | GradientInstrument],
   network: Network,
@@ -134,11 +165,14 @@ def _statistics(instruments: list[GradientInstrument], losses: Losses, axis: str
 def _read(
   instruments: list[GradientInstrument], stats: GradientStatistics, batch: Batch, axis: str | None
 ) -> Metrics:
-  """Formulas see the whole batch but its inputs, on every shard alike."""
-  seen = {name: rows for name, rows in batch.items() if name != 'inputs'}
-  if axis is not None:
-    seen = lax.all_gather(seen, axis, tiled=True, to='invarying')
+  seen = _seen(batch, axis)
   return _merged(it.formula(stats, seen) for it in instruments)
+
+
+def _seen(batch: Batch, axis: str | None) -> Batch:
+  """What formulas see: the whole batch but its inputs, on every shard alike."""
+  seen = {name: rows for name, rows in batch.items() if name != 'inputs'}
+  return seen if axis is None else lax.all_gather(seen, axis, tiled=True, to='invarying')
 
 
 def _merged(measured: Iterable[Metrics]) -> Metrics:

@@ -13,6 +13,7 @@ and nowhere else. Anything that can state the three functions is a model:
 A model that couples the examples of a batch says `per_example=False`.
 """
 
+from research.models.bottleneck_resnet import bottleneck_resnet
 from research.models.cnn import cnn
 from research.models.compositions import ensemble as make_ensemble
 from research.models.compositions import single_logit as make_single_logit
@@ -21,7 +22,13 @@ from research.models.model import Model
 from research.models.resnet import resnet
 from research.models.vit import vit
 
-MODELS = {'mlp': mlp, 'cnn': cnn, 'resnet': resnet, 'vit': vit}
+MODELS = {
+  'mlp': mlp,
+  'cnn': cnn,
+  'resnet': resnet,
+  'bottleneck_resnet': bottleneck_resnet,
+  'vit': vit,
+}
 
 
 def make_model(

@@ -59,6 +59,16 @@ class ResNet(nn.Module):
     return nn.Dense(self.n_classes, kernel_init=nn.initializers.lecun_normal())(x)
 
 
+def normalization(norm: Norm, groups: int) -> partial:
+  """GroupNorm with so many groups ('group'), or with one ('layer'); or BatchNorm ('batch')."""
+  norms = {
+    'group': partial(nn.GroupNorm, num_groups=groups),
+    'layer': partial(nn.GroupNorm, num_groups=1),
+    'batch': partial(BatchNorm),
+  }
+  return norms[norm]
+
+
 def resnet(
   n_classes: int,
   *,
@@ -96,11 +106,6 @@ def resnet(
     raise ValueError(f'depth must be 6 n + 4 with n at least 1, not {depth}')
   if STEM % groups:
     raise ValueError(f'groups must divide the {STEM} channels of the stem, not be {groups}')
-  norms = {
-    'group': partial(nn.GroupNorm, num_groups=groups),
-    'layer': partial(nn.GroupNorm, num_groups=1),
-    'batch': partial(BatchNorm),
-  }
   conv = partial(Conv, use_bias=False, implementation=convolution)
-  module = ResNet(n_classes, blocks, width, norms[norm], conv)
+  module = ResNet(n_classes, blocks, width, normalization(norm, groups), conv)
   return from_linen(module, per_example=norm != 'batch')

@@ -2,6 +2,7 @@
 
 task.py         Task: arrays, normalization, batches as a function of (seed, step)
 split.py        labelled examples
+stored.py       images that stay on disk, and are decoded as they are read
 blocks.py       named parts of the input, each a feature
 corruptions.py  label noise, shuffled pixels
 
@@ -24,6 +25,7 @@ from typing import Any
 from research.tasks import colored_mnist, dominoes, images, moons, slabs
 from research.tasks.blocks import Blocks
 from research.tasks.split import Split
+from research.tasks.stored import BrokenRecord, StoredImages
 from research.tasks.task import Task
 from research.tasks.tfds import MissingDataset
 
@@ -37,8 +39,10 @@ GENERATED = {
 __all__ = [
   'GENERATED',
   'Blocks',
+  'BrokenRecord',
   'MissingDataset',
   'Split',
+  'StoredImages',
   'Task',
   'make_task',
   'n_examples',
@@ -52,29 +56,38 @@ def make_task(
   label_noise: float = 0.0,
   shared_noise: bool = False,
   noise_seed: int = 0,
+  shared_order: bool = False,
+  order_seed: int = 0,
   **source: Any,
 ) -> Task:
-  """A task in memory.
+  """A task, in memory or, if its images are too large for that, streamed from disk.
 
   Args:
     name: one of `GENERATED`, or a dataset (`images.make`).
     label_noise: the fraction of train labels redrawn from all classes, in [0, 1].
     shared_noise: whether all seeds have the same noise, or each its own.
     noise_seed: the seed of shared noise.
+    shared_order: whether all seeds have the same batches, or each its own; a streamed population then
+      decodes each batch once for all members.
+    order_seed: the seed of a shared order.
     source: arguments of the `make` of the examples' source.
 
   Raises:
     ValueError: an argument is out of range (the message begins with its name), or the dataset
       is not fit for classification.
     MissingDataset: a dataset is not prepared.
+    BrokenRecord: a record of it cannot be read, decoded or classified.
   """
   if not 0 <= label_noise <= 1:
     raise ValueError(f'label_noise must lie in [0, 1], not {label_noise}')
   if noise_seed < 0:
     raise ValueError(f'noise_seed must not be negative, not {noise_seed}')
+  if order_seed < 0:
+    raise ValueError(f'order_seed must not be negative, not {order_seed}')
   task = GENERATED[name].make(**source) if name in GENERATED else images.make(name, **source)
   noise = {'label_noise': label_noise, 'shared_noise': shared_noise, 'noise_seed': noise_seed}
-  return dataclasses.replace(task, **noise)
+  order = {'shared_order': shared_order, 'order_seed': order_seed}
+  return dataclasses.replace(task, **noise, **order)
 
 
 def n_examples(
@@ -83,6 +96,8 @@ def n_examples(
   label_noise: float = 0.0,
   shared_noise: bool = False,
   noise_seed: int = 0,
+  shared_order: bool = False,
+  order_seed: int = 0,
   **source: Any,
 ) -> dict[str, int]:
   """How many train and test examples `make_task` of the same arguments has, before any is made.

@@ -1,8 +1,12 @@
-"""Labelled examples in memory."""
+"""Labelled examples: the labels in memory, the inputs too or on disk."""
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+BLOCK = 2**26  # numbers that are summed at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,7 +18,7 @@ class Split:
       shapes and types.
   """
 
-  inputs: np.ndarray  # [n, ..., C] uint8 or float32
+  inputs: Any  # [n, ..., C] uint8 or float32: a NumPy array, or StoredImages, which read like one
   labels: np.ndarray  # [n] int32
   environment: np.ndarray | None = None  # [n] int32: where each example comes from, if told apart
 
@@ -44,16 +48,21 @@ class Split:
     return len(self.labels)
 
 
-def channel_statistics(inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def channel_statistics(inputs: Any) -> tuple[np.ndarray, np.ndarray]:
   """The mean and standard deviation of each channel of inputs [n, ..., C]: float32 [C], twice.
 
   The standard deviation of a constant channel is given as 1, so that normalizing it gives zeros.
-  Works through 4,096 examples at a time in float64, never through a float copy of all.
+  Works through 4,096 examples at a time in float64, fewer if they are large, never through a float
+  copy of all. Images on disk are decoded twice.
   """
   axes = tuple(range(inputs.ndim - 1))
-  blocks = [inputs[i : i + 4096] for i in range(0, len(inputs), 4096)]
-  n = inputs.size // inputs.shape[-1]
-  mean = sum(block.sum(axes, dtype=np.float64) for block in blocks) / n
-  variance = sum(np.square(block - mean).sum(axes) for block in blocks) / n
+  size = max(1, min(4096, BLOCK // max(1, math.prod(inputs.shape[1:]))))
+  n = math.prod(inputs.shape[:-1])
+
+  def blocks():
+    return (inputs[i : i + size] for i in range(0, len(inputs), size))
+
+  mean = sum(block.sum(axes, dtype=np.float64) for block in blocks()) / n
+  variance = sum(np.square(block - mean).sum(axes) for block in blocks()) / n
   std = np.where(variance > 0, np.sqrt(variance), 1.0)
   return np.asarray(mean, np.float32), np.asarray(std, np.float32)

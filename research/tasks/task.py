@@ -1,4 +1,4 @@
-"""What is learned: arrays in memory, and batches that are a pure function of (seed, step)."""
+"""What is learned: examples, and batches of them that are a pure function of (seed, step)."""
 
 import functools
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from research.rngs import named_generator
 from research.tasks.blocks import Blocks
 from research.tasks.corruptions import random_labels
 from research.tasks.split import Split
+from research.tasks.stored import StoredImages
 from research.types import Batch
 
 CACHE_BYTES = 2**28  # for the batch orders of recent epochs, and as much for noisy labels
@@ -35,6 +36,8 @@ class Task:
   label_noise: float = 0.0  # the fraction of train labels that are redrawn; test labels are clean
   shared_noise: bool = False  # whether all seeds have the same noise
   noise_seed: int = 0  # of shared noise
+  shared_order: bool = False  # whether all seeds have the same batches
+  order_seed: int = 0  # of a shared order
   blocks: Blocks | None = None  # the features that were planted, if any were
 
   def __post_init__(self):
@@ -64,6 +67,11 @@ class Task:
     shape = (1,) * (inputs.ndim - 1) + self.mean.shape  # explicit: rank promotion is an error
     seen = (inputs.astype(np.float32) - self.mean.reshape(shape)) / self.std.reshape(shape)
     return seen if self.blocks is None else self.blocks.rotated(seen)
+
+  @property
+  def streamed(self) -> bool:
+    """Whether the inputs stay on disk, and are decoded as they are read."""
+    return isinstance(self.train.inputs, StoredImages)
 
   @property
   def n_environments(self) -> int:
@@ -96,11 +104,13 @@ class Task:
     """The training examples of a step, int32 [B]: a pure function of its arguments.
 
     An epoch takes the examples in an order of its own, each at most once. What is left over after
-    its whole batches is dropped, another remainder each epoch.
+    its whole batches is dropped, another remainder each epoch. With a shared order, the seed makes no
+    difference.
 
     Raises:
       ValueError: as in steps_per_epoch.
     """
+    seed = self.order_seed if self.shared_order else seed
     epoch, position = divmod(step, self.steps_per_epoch(batch_size))
     return self._order(seed, epoch)[position * batch_size : (position + 1) * batch_size]
 

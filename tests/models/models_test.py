@@ -19,6 +19,7 @@ PER_EXAMPLE = {
   'cnn_lax': dict(name='cnn', widths=(4, 6), convolution='lax'),
   'resnet_group': RESNET,
   'resnet_layer': dict(RESNET, norm='layer'),
+  'bottleneck': dict(name='bottleneck_resnet', stages=(1, 1), width=4, groups=2),
   'encoder': VIT,
   'decoder': dict(VIT, causal=True),
 }
@@ -186,7 +187,7 @@ def test_the_keys_of_a_section_are_annotated_keyword_arguments_with_defaults():
 
 
 def test_an_unknown_model_or_key_is_an_error():
-  with pytest.raises(ValueError, match=r'^name must be one of mlp, cnn, resnet, vit, not lenet$'):
+  with pytest.raises(ValueError, match=r'^name must be one of mlp, .*, vit, not lenet$'):
     make_model(7, name='lenet')
   with pytest.raises(TypeError, match=r'widht'):
     make_model(7, name='vit', widht=3)

@@ -97,3 +97,48 @@ def write_metadata(folder, *, file_format='array_record', dimensions=(6, 5, 3), 
 def rewrite_metadata(data_dir):
   """`rewrite_metadata(dimensions=...)` changes what is said of `toy`; see write_metadata."""
   return lambda **changes: write_metadata(data_dir / 'toy' / '1.0.0', **changes)
+
+
+@pytest.fixture(scope='session')
+def imagenet(tmp_path_factory):
+  """A folder with a small `imagenet2012` of the real one's features, which TFDS itself prepares.
+
+  32 train and 12 validation images of 24 to 70 pixels a side: JPEGs, but for one PNG and one in grey.
+  """
+  import tensorflow_datasets as tfds
+
+  def image(number, generator):
+    height, width = generator.integers(24, 70, size=2)
+    # Smooth, so that compression leaves it recognizable: a colour for each corner, mixed.
+    pixels = Image.fromarray(generator.integers(256, size=(2, 2, 3), dtype=np.uint8))
+    pixels = pixels.resize((int(width), int(height)), Image.Resampling.BILINEAR)
+    file = io.BytesIO()
+    pixels = pixels.convert('L') if number == 5 else pixels
+    pixels.save(file, 'PNG' if number == 3 else 'JPEG')
+    file.seek(0)
+    return file
+
+  class Imagenet2012(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    VERSION = tfds.core.Version('5.1.0')
+
+    def _info(self):
+      features = {
+        'image': tfds.features.Image(encoding_format='jpeg'),
+        'label': tfds.features.ClassLabel(num_classes=1000),
+        'file_name': tfds.features.Text(),
+      }
+      return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+      return {'train': self._generate_examples(32), 'validation': self._generate_examples(12)}
+
+    def _generate_examples(self, n):
+      generator = np.random.default_rng(n)
+      for number in range(n):
+        label = int(generator.integers(1000))
+        file = image(number, generator)
+        yield number, {'image': file, 'label': label, 'file_name': f'{number}.JPEG'}
+
+  folder = tmp_path_factory.mktemp('imagenet')
+  Imagenet2012(data_dir=str(folder), file_format='array_record').download_and_prepare()
+  return folder
