@@ -16,7 +16,7 @@ from research.instruments import Mounted, Network, due, make_gradient, make_meas
 from research.members import EXAMPLE, MEMBER, MEMBER_EXAMPLE, SHARED, fastest_advance, over_members
 from research.models import Model
 from research.objectives import Objective
-from research.references import fit_reference
+from research.references import classes_by_references
 from research.samples import Sample, evaluated_by_chunks, measured_by_chunks
 from research.step import TrainState, init_state, make_train_step
 from research.streams import Stream
@@ -104,7 +104,7 @@ class Population:
       self._probe = Sample(probed.inputs, probe.chunk_size, of_probe, {}, self.mesh)
     else:
       inputs = probed.inputs[: probe.size]
-      of_probe |= self._references(inputs)
+      of_probe |= classes_by_references(panel, task, self.seeds, inputs)
       self._probe = (self._put(inputs, EXAMPLE), self._put(of_probe, MEMBER_EXAMPLE))
     self._examples, self._evaluate = self._prepare_evaluation(targets, evaluation)
     self._steps: dict[frozenset[str], Callable] = {}
@@ -180,7 +180,7 @@ class Population:
     return init_state(params, self.tx)
 
   def update_program(self, names: frozenset[str]) -> Callable:
-    """The program of an update with these instruments, `(state, *inputs_of(step)) -> state, metrics`."""
+    """An update with these instruments, `(state, *inputs_of(step)) -> state, metrics`."""
     measured = [self.panel[name].instrument for name in sorted(names)]
     axis = sharding.EXAMPLES
     gradient = make_gradient(measured, self.network, axis, self.average, self.objective.losses)
@@ -290,18 +290,3 @@ class Population:
 
   def _put(self, tree: Any, spec) -> Any:
     return sharding.put(tree, self.mesh, *spec)
-
-  def _references(self, inputs: np.ndarray) -> Metrics:
-    """Classes that simple classifiers, fitted to the training labels of each member, give a sample."""
-    names = {
-      name for it in self.panel.values() for name in getattr(it.instrument, 'references', ())
-    }
-    if not names:
-      return {}
-    seen, sample = (np.asarray(self.task.normalize(x)) for x in (self.task.train.inputs, inputs))
-    seeds = self.seeds if self.task.label_noise else self.seeds[:1]
-    found = {}
-    for name in sorted(names):
-      fitted = [fit_reference(name, seen, self.task.train_labels(int(s)))(sample) for s in seeds]
-      found[f'reference/{name}'] = np.broadcast_to(np.stack(fitted), (len(self.seeds), len(sample)))
-    return found

@@ -7,13 +7,15 @@ change the order of sums: the same arguments give the same predictions.
 
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import fft
 from threadpoolctl import threadpool_limits
 
 from research.rngs import named_generator
+from research.tasks import Task
 
 MOST_EXAMPLES = 10_000  # that a reference is fitted on: a random part of more
 PENALTIES = (1e-1, 1e-2, 1e-3, 1e-4)  # the simplest first; half of it times the squared weights
@@ -86,6 +88,25 @@ def fit_reference(
       return np.asarray(classifier.predict(x), np.int32)
 
   return predict
+
+
+def classes_by_references(
+  panel: Mapping[str, Any], task: Task, seeds: Sequence[int], inputs: np.ndarray
+) -> dict[str, np.ndarray]:
+  """What references give a sample, `{'reference/NAME': classes [R, m]}`; those that instruments name.
+
+  They are fitted to the training labels of each member, or once where all have the same.
+  """
+  names = {name for it in panel.values() for name in getattr(it.instrument, 'references', ())}
+  if not names:
+    return {}
+  seen, sample = (np.asarray(task.normalize(x)) for x in (task.train.inputs, inputs))
+  own = seeds if task.label_noise else seeds[:1]
+  found = {}
+  for name in sorted(names):
+    fitted = [fit_reference(name, seen, task.train_labels(int(s)))(sample) for s in own]
+    found[f'reference/{name}'] = np.broadcast_to(np.stack(fitted), (len(seeds), len(sample)))
+  return found
 
 
 def parse(name: str) -> tuple[str, int]:
