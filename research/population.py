@@ -101,7 +101,7 @@ class Population:
     of_probed = targets if probe.split == 'train' else {'labels': self._for_all(probed.labels)}
     of_probe = {name: x[:, : probe.size] for name, x in of_probed.items()}
     if probe.chunk_size:
-      self._probe = Sample(probed.inputs, probe.chunk_size, of_probe, {}, self.mesh)
+      self._probe = (Sample(probed.inputs, probe.chunk_size, of_probe, {}, self.mesh),)
     else:
       inputs = probed.inputs[: probe.size]
       of_probe |= self._references(inputs)
@@ -141,7 +141,7 @@ class Population:
       return {}
     if names not in self._measures:
       self._measures[names] = self._compile_measure(names)
-    return self._measures[names](state.params)
+    return self._measures[names](state.params, *self._probe)
 
   def measure_batch(self, state: TrainState, step: int) -> Metrics:
     """What is due on the batch of this step, without the update: for the point after the last."""
@@ -190,20 +190,17 @@ class Population:
     return over_members(step_of_member, self.mesh, specs, self._advance, donate=(0,))
 
   def _compile_measure(self, names: frozenset[str]) -> Callable:
-    """`params -> metrics` on the probe set."""
     measured = [self.panel[name].instrument for name in sorted(names)]
     normalize = self.task.normalize
-    if isinstance(self._probe, Sample):
-      return measured_by_chunks(measured, self.network, normalize, self.mesh, self._probe)
+    if isinstance(self._probe[0], Sample):
+      return measured_by_chunks(measured, self.network, normalize, self.mesh)
     measure = make_measure(measured, self.network, sharding.EXAMPLES)
 
     def measure_member(params, inputs, targets):
       return measure(params, {'inputs': normalize(inputs), **targets})
 
     # One member after another: memory is that of one, and a probe set fills the device by itself.
-    specs = (MEMBER, EXAMPLE, MEMBER_EXAMPLE)
-    program = over_members(measure_member, self.mesh, specs, 'scan')
-    return lambda params: program(params, *self._probe)
+    return over_members(measure_member, self.mesh, (MEMBER, EXAMPLE, MEMBER_EXAMPLE), 'scan')
 
   def _prepare_evaluation(self, targets: dict[str, np.ndarray], evaluation: settings.Evaluation):
     """Examples padded to whole chunks on every shard, with the weights of their groups."""
