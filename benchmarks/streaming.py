@@ -12,6 +12,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -83,7 +84,7 @@ def reading(task, n_threads: int) -> Callable:
 def training(task, model: dict) -> tuple[Callable, list[float]]:
   """One step after another, and the seconds for which each waited for its images."""
   network = make_model(task.n_classes, **model)
-  population = Population(
+  population: Any = Population(
     task,
     network,
     make_losses(network.apply),
@@ -98,7 +99,7 @@ def training(task, model: dict) -> tuple[Callable, list[float]]:
   )
   waited, step, state = [], 0, population.init()
   if task.streamed:
-    batches = population._batches
+    batches: Any = population._batches
 
     def timed(step):
       started = time.perf_counter()
@@ -125,7 +126,7 @@ def main():
   with tempfile.TemporaryDirectory() as folder:
     os.environ['GENLAB_CACHE'] = f'{folder}/cache'
     prepare(folder)
-    section = dict(image_size=SIZE, crop=0.875, data_dir=folder)
+    section: dict[str, Any] = dict(image_size=SIZE, crop=0.875, data_dir=folder)
     memory, disk = (make_task('photographs', streamed=s, **section) for s in (False, True))
     threads = sorted({1, 2, os.cpu_count() or 1})
     calls = {f'{n}': reading(disk, n) for n in threads}

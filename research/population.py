@@ -101,7 +101,7 @@ class Population:
     of_probed = targets if probe.split == 'train' else {'labels': self._for_all(probed.labels)}
     of_probe = {name: x[:, : probe.size] for name, x in of_probed.items()}
     if probe.chunk_size:
-      self._probe = Sample(probed.inputs, probe.chunk_size, of_probe, {}, self.mesh)
+      self._probe = (Sample(probed.inputs, probe.chunk_size, of_probe, {}, self.mesh),)
     else:
       inputs = probed.inputs[: probe.size]
       of_probe |= classes_by_references(panel, task, self.seeds, inputs)
@@ -203,9 +203,8 @@ class Population:
     """What measures the probe set, `(params, *sample) -> metrics`, and that sample."""
     measured = [self.panel[name].instrument for name in sorted(names)]
     normalize = self.task.normalize
-    if isinstance(self._probe, Sample):
-      by_chunks = (measured, self.network, normalize, self.mesh, self._probe)
-      return measured_by_chunks(*by_chunks), ()
+    if isinstance(self._probe[0], Sample):
+      return measured_by_chunks(measured, self.network, normalize, self.mesh), self._probe
     measure = make_measure(measured, self.network, sharding.EXAMPLES)
 
     def measure_member(params, inputs, targets):

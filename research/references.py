@@ -7,7 +7,7 @@ change the order of sums: the same arguments give the same predictions.
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def fit_reference(
 
 
 def classes_by_references(
-  panel: Mapping[str, Any], task: Task, seeds: Sequence[int], inputs: np.ndarray
+  panel: Mapping[str, Any], task: Task, seeds: np.ndarray, inputs: np.ndarray
 ) -> dict[str, np.ndarray]:
   """What references give a sample, `{'reference/NAME': classes [R, m]}`; those that instruments name.
 

@@ -69,16 +69,17 @@ class Sample:
 
 
 def measured_by_chunks(
-  instruments: list, network: Network, normalize: Callable, mesh: Mesh, sample: Sample
-) -> Callable[[Params], Metrics]:
-  """`params -> metrics` of formulas on the gradients of a sample, to rounding those of `make_measure`.
+  instruments: list, network: Network, normalize: Callable, mesh: Mesh
+) -> Callable[[Params, Sample], Metrics]:
+  """`(params, sample) -> metrics`: formulas on gradients, to rounding what `make_measure` gives.
+
+  The chunks of the sample are of equal size.
 
   Args:
     instruments: those that are due together; gradient instruments that do without the Gram matrix.
     network: what they measure.
     normalize: what the network sees of the inputs as stored.
     mesh: where the members lie.
-    sample: what is measured; of chunks of equal size.
   """
   of_chunk, of_all = make_measure_by_chunks(instruments, network, EXAMPLES)
 
@@ -87,7 +88,7 @@ def measured_by_chunks(
 
   program = over_members(chunk_of_member, mesh, CHUNK, 'scan')
   finish = over_members(of_all, mesh, (MEMBER, MEMBER), 'scan')
-  return lambda params: finish(*_fold(program, params, sample))
+  return lambda params, sample: finish(*_fold(program, params, sample))
 
 
 def evaluated_by_chunks(sums: Callable, mesh: Mesh) -> Callable[[Params, Sample], Metrics]:

@@ -20,6 +20,7 @@ from research.trees import flat
 CONFIGS = sorted(str(path) for path in pathlib.Path('configs').rglob('*.py'))
 DIGITS = 'configs/coherence/digits.py'
 SMOKE = f'{DIGITS}:smoke'
+NAMES_OF_MODELS = "one of 'mlp', 'cnn', 'resnet', 'bottleneck_resnet', 'vit'"
 SECTIONS = [
   'task',
   'model',
@@ -262,8 +263,8 @@ def test_an_unknown_key_is_refused_at_every_level(override, start, hint):
     ('task.shared_noise=1', 'bool'),
     ('task.name=None', 'str'),
     ('evaluation.every=often', 'int or None'),
-    ('model.name=resnt', "'resnet', 'bottleneck_resnet', 'vit' (did you mean 'resnet'?)"),
-    ('model.name=[1]', "one of 'mlp', 'cnn', 'resnet', 'bottleneck_resnet', 'vit'"),
+    ('model.name=resnt', f"{NAMES_OF_MODELS} (did you mean 'resnet'?)"),
+    ('model.name=[1]', NAMES_OF_MODELS),
     ('optimizer.name=adamm', "one of 'sgd', 'adam', 'adamw' (did you mean 'adam'?)"),
     ('population.advance=pmap', "one of 'auto', 'vmap', 'scan' (did you mean 'vmap'?)"),
     ('seed=x', 'int in [0, 2**31)'),

@@ -85,7 +85,7 @@ def test_an_order_that_all_members_share_is_read_once():
   assert len(images.rows) <= B + PART
 
 
-@pytest.mark.parametrize('n_threads', [1, 2, 7])
+@pytest.mark.parametrize('n_threads', [1, 2, 20])
 def test_how_many_threads_read_makes_no_difference(n_threads):
   stream = Stream(Numbers(delay=2e-3), rows, place(), n_threads=n_threads)
   for step in range(3):

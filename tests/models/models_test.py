@@ -19,7 +19,7 @@ PER_EXAMPLE = {
   'cnn_lax': dict(name='cnn', widths=(4, 6), convolution='lax'),
   'resnet_group': RESNET,
   'resnet_layer': dict(RESNET, norm='layer'),
-  'bottleneck': dict(name='bottleneck_resnet', stages=(1, 1), width=4, groups=2),
+  'bottleneck': dict(name='bottleneck_resnet', stages=(1,), width=8, groups=1),
   'encoder': VIT,
   'decoder': dict(VIT, causal=True),
 }

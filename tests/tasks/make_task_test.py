@@ -117,5 +117,10 @@ def test_every_keyword_is_annotated_exactly():
     'test_split': str,
     'rows': str | None,
     'shuffle_pixels': bool,
+    'shared_order': bool,
+    'order_seed': int,
+    'image_size': int | None,
+    'crop': float,
+    'streamed': bool | None,
     'data_dir': str | None,
   }

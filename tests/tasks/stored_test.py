@@ -133,6 +133,15 @@ def test_streamed_or_in_memory_a_task_is_the_same(imagenet):
     np.testing.assert_array_equal(a['labels'], b['labels'])
 
 
+def test_images_are_scaled_as_the_section_says(imagenet):
+  task = make_task(**SECTION, streamed=True, data_dir=str(imagenet))
+  for row in (0, 31):
+    encoded, label = task.train.inputs.read_record(row)
+    expected = decoded(encoded, (32, 32, 3), 0.875)
+    np.testing.assert_array_equal(task.train.inputs.read(row), expected)
+    assert task.train.labels[row] == label
+
+
 def test_a_set_of_one_size_may_be_streamed_too(data_dir, toy_images, monkeypatch):
   monkeypatch.setattr(images, 'SAMPLE', 10)  # nothing is scaled: the statistics are those of all
   pixels, labels = toy_images

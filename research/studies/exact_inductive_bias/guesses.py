@@ -86,7 +86,7 @@ def structured_labels_are_cheap(guesses: pd.DataFrame) -> Verdict:
   those; below 1)."""
   rows = guesses[guesses['n_train'] >= 8]
   ratio = rows['fit_high'] / rows['n_train']
-  row = rows.loc[ratio.idxmax()]
+  row = rows.iloc[int(ratio.argmax())]
   note = f'{row["run"]}: {row["fit_low"]:.1f} to {row["fit_high"]:.1f} bits'
   value = float(row['bits_to_fit'] / row['n_train'])
   return Verdict(holds=bool(ratio.max() < 1), ours=value, n=int(row['guesses']), note=note)
