@@ -52,7 +52,9 @@ def _outcome(root: Path, run: Run, held: tuple[str, str] | None) -> Outcome:
     note = f'{workdir} holds a run of another config, {content_id(config)} and not {run.id}'
     return Outcome(run=run, state='failed', note=note)
   if workdirs.is_done(workdir):
-    return Outcome(run=run, state='done')
+    diverged = len(workdirs.read_json(workdir / 'DONE').get('diverged', {}))
+    note = f'{diverged} of {config["population"]["size"]} networks diverged' if diverged else ''
+    return Outcome(run=run, state='done', note=note)
   if holder := workdirs.holder(workdir):
     return Outcome(run=run, state='running', note=holder)
   if held:

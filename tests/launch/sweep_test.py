@@ -12,6 +12,7 @@ import pytest
 import stubs
 
 from launch import manifest, outcome
+from research import configuration, workdirs
 
 # (flags, what the one line says)
 REFUSED = {
@@ -290,3 +291,15 @@ def test_only_what_is_done_is_collected(planned, fake, call, tmp_path, monkeypat
   code, _, errors = call('collect', f'--workdir={planned}', '--out=table.parquet')
   assert code == 2
   assert 'needs pyarrow, which is not installed' in errors
+
+
+def test_networks_that_diverged_are_counted(planned):
+  run = manifest.read(planned)[0]
+  config = configuration.as_json(configuration.load(run.config, run.overrides))
+  workdir = planned / run.workdir
+  workdir.mkdir(parents=True)
+  workdirs.write_json(workdir / 'config.json', config)
+  workdirs.mark_done(workdir, {'diverged': {'3': {'step': 7, 'leaf': 'x'}}})
+  found = outcome.outcomes(planned, [run], {})[0]
+  assert found.state == 'done'
+  assert found.note == f'1 of {config["population"]["size"]} networks diverged'
