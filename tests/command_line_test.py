@@ -232,6 +232,7 @@ def wait_for_step(workdir, step, process):
   pytest.fail(f'no row at step {step}: {process.communicate(timeout=60)}')
 
 
+@pytest.mark.slow
 def test_signals_stop_a_run_which_a_rerun_finishes(tmp_path, capsys):
   workdir = tmp_path / 'run'
   flags = [CONFIG, f'--workdir={workdir}', '--config.population.size=8']
@@ -343,6 +344,7 @@ def test_a_study_leaves_its_runs_figures_and_card(tmp_path, capsys):
   assert seen(root) == before
 
 
+@pytest.mark.slow
 def test_a_study_reads_no_runs_but_its_own(tmp_path, capsys):
   """A run of another model beside the arms has layers that these have not."""
   workdir = tmp_path / 'study'

@@ -111,7 +111,7 @@ def test_a_masked_network_stays_masked_whatever_it_gives():
   assert masked['scalar'] == 7
 
 
-@pytest.mark.parametrize('at', [9, 21])
+@pytest.mark.parametrize('at', [9, pytest.param(21, marks=pytest.mark.slow)])
 def test_what_diverged_is_known_after_a_crash(tmp_path, break_member, monkeypatch, at):
   """At step 9 before the checkpoint that the run goes on from, step 20; at step 21 after it."""
   break_member(1, [at])

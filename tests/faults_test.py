@@ -116,9 +116,9 @@ def precede(monkeypatch, owner, name, before):
 # (of what, its function, the call of it during which the signal comes, the step that is saved)
 MOMENTS = {
   'initializing': (Population, 'init', 0, 0),
-  'compiling the first step': (Population, '_compile_step', 0, 1),
-  'compiling a later step': (Population, '_compile_step', 1, 2),
-  'compiling a measurement': (Population, '_compile_measure', 0, 1),
+  'compiling the first step': (Population, 'update_program', 0, 1),
+  'compiling a later step': (Population, 'update_program', 1, 2),
+  'compiling a measurement': (Population, 'measure_program', 0, 1),
   'measuring': (Population, 'measure', 7, 8),
   'evaluating': (Population, 'evaluate', 2, None),
   'training': (Population, 'step', 13, 14),
@@ -128,9 +128,18 @@ MOMENTS = {
 }
 
 
+SLOW_MOMENTS = (
+  *('initializing', 'compiling a later step', 'compiling a measurement'),
+  *('measuring after the last step', 'writing a row'),
+)
+
+
 @pytest.mark.parametrize(
   ('moment', 'number'),
-  [*((moment, signal.SIGTERM) for moment in MOMENTS), ('training', signal.SIGINT)],
+  [
+    *((SLOW if it in SLOW_MOMENTS else pytest.param)(it, signal.SIGTERM) for it in MOMENTS),
+    ('training', signal.SIGINT),
+  ],
 )
 def test_a_stop_signal_at_any_moment_saves_and_resumes(
   whole, tmp_path, monkeypatch, capsys, moment, number
@@ -275,7 +284,7 @@ def test_a_run_goes_on_on_more_devices(whole, tmp_path, monkeypatch):
 
 def few(monkeypatch, n_devices):
   make_mesh = sharding.make_mesh
-  on_few = lambda r, b, _: make_mesh(r, b, jax.devices()[:n_devices])  # noqa: E731
+  on_few = lambda r, b, *_: make_mesh(r, b, jax.devices()[:n_devices])  # noqa: E731
   monkeypatch.setattr(population.sharding, 'make_mesh', on_few)
 
 
@@ -347,6 +356,7 @@ def may_mount(tmp_path):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('size', 'found'), [('6m', {'4', '8'}), SLOW('600k', set())])
 def test_on_a_full_disk_a_run_ends_and_goes_on_when_there_is_room(tmp_path, size, found):
   """A disk of its own, of 6 MB: the third checkpoint does not fit. Of 0.6 MB: the only one does not."""

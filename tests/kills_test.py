@@ -116,6 +116,7 @@ def assert_same_run(here, there, *overrides):
     assert (a.dtype, a.tobytes()) == (b.dtype, b.tobytes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
   ('n_kills', 'steps'), [(3, 80), pytest.param(20, 400, marks=pytest.mark.slow)]
 )

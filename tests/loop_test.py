@@ -102,7 +102,7 @@ def crash(monkeypatch, at, *arguments):
       train(*arguments)
 
 
-@pytest.mark.parametrize('median', ['m3', 'rm3'])
+@pytest.mark.parametrize('median', ['m3', pytest.param('rm3', marks=pytest.mark.slow)])
 def test_a_crash_between_two_medians_loses_nothing(tmp_path, monkeypatch, median):
   """At step 16, where it goes on, one of three minibatches has been seen by M3, and all by RM3."""
   overrides = ['optimizer.momentum=0.0', f'optimizer.median={median}']
@@ -112,7 +112,7 @@ def test_a_crash_between_two_medians_loses_nothing(tmp_path, monkeypatch, median
   assert_same_run(tmp_path / 'parts', tmp_path / 'whole', *overrides)
 
 
-@pytest.mark.parametrize('at', [1, 4, 17, 29])
+@pytest.mark.parametrize('at', [17, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4, 29))])
 def test_a_crash_loses_nothing(uninterrupted, tmp_path, monkeypatch, at):
   crash(monkeypatch, at, tmp_path)
   with (tmp_path / 'metrics.jsonl').open('a') as torn:

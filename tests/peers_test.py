@@ -91,6 +91,7 @@ def test_two_processes_are_stopped_as_one_and_one_goes_on(alone, tmp_path):
   assert attempts[0]['n_devices'] == 4
 
 
+@pytest.mark.slow
 def test_a_directory_in_use_is_refused_by_all(tmp_path):
   workdir = tmp_path / 'run'
   holder = start(workdir, '--config.training.total_steps=1000000', devices=1)

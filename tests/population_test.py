@@ -119,6 +119,7 @@ def test_a_gradient_inside_an_instrument_is_that_of_the_whole_sample(n_devices, 
     np.testing.assert_allclose(metrics['batch/norm'], metrics['train/grad_norm'], rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('per_member', [1, 2, 4])
 def test_any_share_of_devices_for_a_member_gives_the_same_numbers(per_member):
   here = make_population(size=2, n_devices=4, devices_per_member=per_member)
@@ -163,7 +164,8 @@ def test_nothing_recompiles(on):
   population = make_population(on=on)
   run(population, 4)
   run(population, 4)
-  programs = [*population._steps.values(), *population._measures.values()]
+  measures = [program for program, _ in population._measures.values()]
+  programs = [*population._steps.values(), *measures]
   programs += [population._init, population._evaluate]
   assert [program._cache_size() for program in programs] == [
     *[1] * (len(programs) - 1),
@@ -329,6 +331,7 @@ def measured_by_four(on, size=2, n_devices=1):
   return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('on', ['probe', 'batch'])
 @pytest.mark.parametrize('n_devices', [2, SLOW(8)])
 def test_what_sees_the_whole_sample_sees_it_on_any_number_of_devices(on, n_devices):

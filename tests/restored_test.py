@@ -61,7 +61,7 @@ def test_fits_nothing_again(tmp_path, monkeypatch):
   overrides = ['task.name=digits', "instruments.simple_explanation.references=('linear',)"]
   config = configuration.load('configs/pitfalls/natural.py:smoke', overrides)
   loop.train_and_evaluate(config, tmp_path / 'run')
-  monkeypatch.setattr('research.population.fit_reference', None)
+  monkeypatch.setattr('research.references.fit_reference', None)
   with pytest.raises(TypeError):
     loop.build(config)
   population, step, state = restored(tmp_path / 'run')

@@ -133,6 +133,7 @@ def test_vmap_over_directions():
   assert np.all(products[2] == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('chunk_size', [None, 1])
 @pytest.mark.parametrize('gather', [True, False])
 @pytest.mark.parametrize('n_devices', [2, 8])
@@ -237,6 +238,7 @@ def inner_products_of_sketches():
   return np.asarray(sketched, np.float64), np.asarray(expected(4).gram, np.float64)
 
 
+@pytest.mark.slow
 def test_sketches_are_unbiased():
   sketched, gram = inner_products_of_sketches()
   standard_error = sketched.std(0) / np.sqrt(SEEDS)
@@ -251,6 +253,7 @@ def test_the_variance_of_sketches():
   assert np.all(sketched.var(0) >= bound / 10)
 
 
+@pytest.mark.slow
 def test_sketches_of_one_seed_are_one_linear_map():
   """Also of another batch, by other chunks: the sketch of equal examples is equal."""
   params, batch, _ = problem(9)

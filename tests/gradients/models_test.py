@@ -230,7 +230,12 @@ MODELS = {  # name: () -> (losses, params, batch), and which leaves are copied
 }
 
 
-@pytest.mark.parametrize('name', MODELS)
+SLOW = ('ResNet-GroupNorm', 'causal ViT', 'decoder, scan and remat', 'decoder, unrolled')
+
+
+@pytest.mark.parametrize(
+  'name', [pytest.param(it, marks=pytest.mark.slow) if it in SLOW else it for it in MODELS]
+)
 def test_agrees_with_float64(name):
   losses, params, both = MODELS[name][0]()
   found = errors_of_all(losses, params, both)

@@ -45,6 +45,7 @@ def test_orthogonal_gradients_have_their_squared_norms_as_eigenvalues():
   np.testing.assert_allclose(np.abs(vectors), np.eye(4)[:, :3], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_holds_no_matrix_of_examples():
   """20,000 examples: their Gram matrix would take 1.6 GB."""
   params, batch = problem(m=20_000)

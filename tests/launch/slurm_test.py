@@ -75,6 +75,7 @@ def test_what_sbatch_refuses_is_handed_on(planned, call, tmp_path, monkeypatch):
   assert outcome.submissions(planned, 'slurm') == []
 
 
+@pytest.mark.slow
 def test_real_tasks_run_one_crashes_and_it_alone_is_retried(
   planned, config, call, tmp_path, monkeypatch
 ):

@@ -259,6 +259,7 @@ def real(tmp_path_factory):
   return root, (process.returncode, out, found), (again.returncode, after)
 
 
+@pytest.mark.slow
 def test_real_runs_are_stopped_saved_and_finished(real):
   root, (code, out, found), (again, after) = real
   assert code == 143, out

@@ -33,6 +33,7 @@ def train(workdir, *overrides):
   return (workdir / 'metrics.jsonl').read_bytes()
 
 
+@pytest.mark.slow
 def test_the_config_trains(tmp_path):
   rows = [json.loads(line) for line in train(tmp_path).splitlines()]
   assert [row['step'] for row in rows if 'train/batch_loss' in row] == [0, 2, 4]
@@ -116,11 +117,13 @@ def assert_same(here, there, rtol):
   )
 
 
+@pytest.mark.slow
 def test_every_metric_and_parameter_is_that_of_training_in_memory(folder):
   here = run(make_population(folder))
   assert_same(here, run(make_population(folder, streamed=True)), rtol=0)
 
 
+@pytest.mark.slow
 def test_any_number_of_devices_gives_the_same_numbers(folder):
   here = run(make_population(folder))
   there = make_population(folder, streamed=True, n_devices=8)
@@ -128,6 +131,7 @@ def test_any_number_of_devices_gives_the_same_numbers(folder):
   assert_same(here, run(there), rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('streamed', [False, True])
 @pytest.mark.parametrize(('chunk_size', 'n_devices'), [(8, 1), (4, 8), (16, 1)])
 def test_a_probe_in_chunks_gives_the_numbers_of_the_whole(folder, streamed, chunk_size, n_devices):
@@ -137,6 +141,7 @@ def test_a_probe_in_chunks_gives_the_numbers_of_the_whole(folder, streamed, chun
   assert_same(run(chunked), run(make_population(folder)), rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('n_devices', [1, 8])
 def test_members_that_share_an_order_are_runs_of_their_seeds(folder, n_devices):
   shared = dict(streamed=True, shared_order=True, order_seed=5)
