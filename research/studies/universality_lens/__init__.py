@@ -63,7 +63,7 @@ CLAIMS = (
   _claim(
     regret.all_tables_cost_little_more,
     CHECK,
-    'a theorem, log 2: of two halves of a mixture either costs at most log 2 less than the whole',
+    'a theorem, log 2: a mixture that gives half of its weight to a part costs at most that more',
     'regrets',
   ),
   _claim(
