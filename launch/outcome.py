@@ -53,7 +53,11 @@ def _outcome(root: Path, run: Run, held: tuple[str, str] | None) -> Outcome:
     return Outcome(run=run, state='failed', note=note)
   if workdirs.is_done(workdir):
     diverged = len(workdirs.read_json(workdir / 'DONE').get('diverged', {}))
-    note = f'{diverged} of {config["population"]["size"]} networks diverged' if diverged else ''
+    note = (
+      f'{diverged} of {config["population"]["size"]} networks diverged'
+      if config and diverged
+      else ''
+    )
     return Outcome(run=run, state='done', note=note)
   if holder := workdirs.holder(workdir):
     return Outcome(run=run, state='running', note=holder)
