@@ -17,6 +17,7 @@ from typing import Any
 import jax
 from absl import logging
 
+from research.peers import is_first
 from research.trees import named_leaves
 
 MANIFEST = 'SHA256SUMS'
@@ -61,7 +62,7 @@ class Checkpoints:
       return
     items = {'state': args.StandardSave(state), 'meta': args.JsonSave(_leaf_types(state))}
     with self._explained(step):
-      if jax.process_index() == 0:
+      if is_first():
         shutil.rmtree(self._unverified, ignore_errors=True)  # what a kill or a failure left
         self._unverified.mkdir(parents=True)
       multihost.sync_global_processes(f'cleaned before {step}')
@@ -72,7 +73,7 @@ class Checkpoints:
   def _commit(self, step: int) -> None:
     with self._explained(step):
       self._manager.wait_until_finished()
-      if jax.process_index() == 0:
+      if is_first():
         saved = self._unverified / str(step)
         (saved / MANIFEST).write_text('\n'.join(sorted(_checksums(saved))) + '\n')
         shutil.rmtree(self._directory / str(step), ignore_errors=True)  # a damaged one

@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
+from research.peers import is_first
 from research.sharding import everywhere
 from research.trees import named_leaves
 from research.types import Metrics
-from research.workdirs import is_writer, read_json, replace_file
+from research.workdirs import read_json, replace_file
 
 FILE = 'diverged.json'
 MOST_PENDING = 100  # steps between two looks: each waits for the devices
@@ -95,7 +96,7 @@ class Divergence:
       )
 
   def _write(self) -> None:
-    if not is_writer():
+    if not is_first():
       return
     if self.found:
       replace_file(self._path, json.dumps(self.found, indent=2) + '\n')

@@ -6,7 +6,6 @@ import signal
 import time
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -230,7 +229,7 @@ class _StopSignals(contextlib.AbstractContextManager):
 
   def __init__(self):
     self.signal_number = 0
-    self._several = jax.process_count() > 1
+    self._several = peers.several()
 
   def __enter__(self):
     noted = () if self._several else (signal.SIGINT, signal.SIGTERM)

@@ -1,12 +1,11 @@
 """Several processes at one run: the first alone writes, and all of them stop at the same step.
 
-With a single process every function here is trivial, and free.
+With a single process every function here is trivial, and free: it does not even look for devices.
 """
 
 import signal
 from collections.abc import Callable
 
-import jax
 import numpy as np
 
 
@@ -14,9 +13,18 @@ class PeerRefused(Exception):
   """The first process could not begin, and has said why."""
 
 
+def several() -> bool:
+  """Whether this run has several processes, which have joined."""
+  import jax  # late: what only reads run directories needs none of it
+
+  return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
 def is_first() -> bool:
   """Whether this process is the one that writes."""
-  return jax.process_index() == 0
+  import jax
+
+  return not several() or jax.process_index() == 0
 
 
 def of_first(work: Callable[[], object]) -> None:
@@ -25,7 +33,7 @@ def of_first(work: Callable[[], object]) -> None:
   Raises:
     PeerRefused: in the others, where the work raises in the first, which raises that.
   """
-  if jax.process_count() == 1:
+  if not several():
     work()
     return
   from jax.experimental import multihost_utils
@@ -43,7 +51,7 @@ def of_first(work: Callable[[], object]) -> None:
 
 def wait_for_all(what: str) -> None:
   """Returns when all processes have come to the same call."""
-  if jax.process_count() > 1:
+  if several():
     from jax.experimental import multihost_utils
 
     multihost_utils.sync_global_devices(what)

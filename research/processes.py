@@ -11,7 +11,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from research import workdirs
 from research.configuration import ConfigError
 
 SLURM = ('SLURM_JOB_ID', 'SLURM_STEP_NODELIST', 'SLURM_NTASKS', 'SLURM_PROCID', 'SLURM_LOCALID')
@@ -19,7 +18,7 @@ PEER_MISSING = 75  # exit code: the same may succeed later
 
 
 def join(environment: Mapping[str, str] = os.environ) -> None:
-  """Joins the processes of this run, if there are several; all but the first write nothing then.
+  """Joins the processes of this run, if there are several.
 
   Waits GENLAB_JOIN_SECONDS (300) for all of them, and then ends the process with exit code 75 and one
   line: what JAX does of a missing peer is to abort with the stack of its C++.
@@ -44,8 +43,6 @@ def join(environment: Mapping[str, str] = os.environ) -> None:
     )
   finally:
     watch.cancel()
-  if jax.process_index():
-    workdirs.only_read()
 
 
 def _peers(environment: Mapping[str, str]) -> dict[str, Any] | None:

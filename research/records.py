@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import logging
 
-from research.workdirs import explained, is_writer, replace_file
+from research.peers import is_first
+from research.workdirs import explained, replace_file
 
 if TYPE_CHECKING:
   import pandas as pd
@@ -52,9 +53,9 @@ class Records:
       )
     replace_file(path, ''.join(map(_line, kept)))
     self._path, self._last_step = path, kept[-1]['step'] if kept else -1
-    own = path if is_writer() else Path(os.devnull)  # of several processes, one keeps the record
+    own = path if is_first() else Path(os.devnull)  # of several processes, one keeps the record
     self._file = own.open('a', buffering=1)  # by the line: a killed run loses no whole row
-    self._view = _open_view(workdir) if tensorboard and is_writer() else None
+    self._view = _open_view(workdir) if tensorboard and is_first() else None
 
   def write(self, step: int, metrics: Mapping[str, Any]) -> None:
     """Writes the row of one step: each metric is an array [R], one value per member, or a scalar.
@@ -93,7 +94,7 @@ class Records:
     """Makes the rows written so far durable: call it before a checkpoint that follows them."""
     with explained(self._path):
       self._file.flush()
-      if is_writer():
+      if is_first():
         os.fsync(self._file.fileno())
     if self._view:
       self._view.flush()

@@ -23,26 +23,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from research import peers
+
 LOCK = '.lock'
 PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'orbax-checkpoint', 'numpy')
 
 
 class WorkdirLocked(OSError):
   """Another process is at work in the run directory."""
-
-
-_writes = True
-
-
-def is_writer() -> bool:
-  """Whether this process writes run directories: of several at one run, the first alone."""
-  return _writes
-
-
-def only_read() -> None:
-  """Makes this process one that writes nothing: what would write or lock does nothing, and says so."""
-  global _writes
-  _writes = False
 
 
 def check_usable(workdir: str | Path) -> None:
@@ -58,7 +46,7 @@ def check_usable(workdir: str | Path) -> None:
     raise NotADirectoryError(f'the run directory {path} lies in a file: {nearest}')
   if not os.access(nearest, os.W_OK | os.X_OK):
     raise PermissionError(f'the run directory {path} may not be written: {nearest}')
-  if is_writer() and (path / LOCK).exists():
+  if peers.is_first() and (path / LOCK).exists():
     with (path / LOCK).open('a+') as lock:
       _hold(lock, Path(workdir))
 
@@ -180,8 +168,8 @@ def read_json(path: str | Path) -> Any:
 
 
 def replace_file(path: Path, text: str) -> None:
-  """Writes a text file whole or not at all, and durably; nothing where `only_read` was called."""
-  if not is_writer():
+  """Writes a text file whole or not at all, and durably; of several processes, the first alone."""
+  if not peers.is_first():
     return
   unfinished = path.with_name(f'.{path.name}.unfinished')
   with explained(path):

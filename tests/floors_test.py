@@ -8,8 +8,8 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 
 FLOORS = [
-  {'types', 'trees', 'rngs', 'schedules', 'annotations', 'medians'},
-  {'settings', 'sharding', 'streams', 'workdirs', 'peers', 'costs', 'profiling'},
+  {'types', 'trees', 'rngs', 'schedules', 'annotations', 'medians', 'peers'},
+  {'settings', 'sharding', 'streams', 'workdirs', 'costs', 'profiling'},
   {
     'tasks',
     'models',
