@@ -75,6 +75,20 @@ def check_streamed(task: Task, probe: settings.Probe, panel: Mapping[str, Mounte
       )
 
 
+def check_references(panel: Mapping[str, Mounted], own: Mapping[str, object]) -> None:
+  """Checks that what is fitted to the training labels is fitted to those of every member.
+
+  Raises:
+    ValueError: it would not be; the message begins with the config key.
+  """
+  for name, it in panel.items():
+    if {'label_noise', 'n_train'} & {*own} and getattr(it.instrument, 'references', ()):
+      raise ValueError(
+        f'instruments.{name} compares with classifiers fitted to the training labels, which members'
+        ' share: not with vary.label_noise or vary.n_train'
+      )
+
+
 def check_objective(objective: Objective, average: Average, panel: Mapping[str, Mounted]) -> None:
   """Checks that nothing asks for gradients of single examples that the objective does not have.
 

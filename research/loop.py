@@ -11,7 +11,17 @@ import numpy as np
 import optax
 import tqdm
 
-from research import configuration, forecast, peers, schedules, settings, trees, workdirs
+from research import (
+  configuration,
+  forecast,
+  peers,
+  schedules,
+  settings,
+  stopping,
+  trees,
+  variation,
+  workdirs,
+)
 from research.checkpoints import CheckpointError, Checkpoints
 from research.checks import check_chunks, check_sizes
 from research.configuration import Config
@@ -76,6 +86,7 @@ def train_and_evaluate(
   evaluation = configuration.call(settings.Evaluation, config, 'evaluation')
   total = training.total_steps
   evaluated = schedules.due_steps(total, evaluation.every, evaluation.per_decade)
+  looks = range(0, total, training.stop_every) if training.stop_loss is not None else ()
 
   with contextlib.ExitStack() as stack:
     peers.of_first(lambda: stack.enter_context(workdirs.open_workdir(workdir)))
@@ -110,9 +121,15 @@ def train_and_evaluate(
         if stop.signal_number:
           checkpoints.wait()
           raise Interrupted(stop.signal_number, step)
+      if step in looks:
+        state = stopping.look(state, population.train_loss(state), training.stop_loss)
+        if diverged.without(np.isfinite(stopping.steps(state))).all():
+          total = step
       row = population.measure(state, step)
-      if step in evaluated:
+      if step in evaluated or step == total:
         row |= population.evaluate(state)
+        if training.stop_loss is not None:
+          row['train/stopped_at'] = stopping.steps(state)
       if step < total:
         state, metrics = population.step(state, step)
         diverged.note(step, metrics.pop(NONFINITE_LEAF))
@@ -127,10 +144,12 @@ def train_and_evaluate(
         if ended is not None and ended < step:
           break
         row = diverged.masked(step, row)
-        row['train/epoch'] = step / population.task.steps_per_epoch(training.batch_size)
+        row['train/epoch'] = variation.epochs(population.tasks, step, training.batch_size)
         record.write(step, row)
         _show(bar, row)
       bar.update(step < total)
+      if step == total:
+        break
 
     record.flush()
     ended = diverged.look_at(total, state)
@@ -176,7 +195,11 @@ def _parts(config: Config) -> tuple[optax.GradientTransformation, dict[str, Any]
   """What takes no data: the optimizer, and the sections of a population, its panel among them."""
   call = configuration.call
   training = call(settings.Training, config, 'training')
-  tx = call(make_optimizer, config, 'optimizer', training.total_steps)
+  vary = call(variation.Vary, config, 'vary')
+  own = [name for name in variation.OF_OPTIMIZER if name in vary.names]
+  tx = call(make_optimizer, config, 'optimizer', training.total_steps, own)
+  if training.stop_loss is not None:
+    tx = stopping.stoppable(tx)
   sections = {
     'panel': configuration.mount_instruments(config, training.total_steps),
     'batch_size': training.batch_size,
@@ -184,11 +207,16 @@ def _parts(config: Config) -> tuple[optax.GradientTransformation, dict[str, Any]
     'probe': call(settings.Probe, config, 'probe'),
     'evaluation': call(settings.Evaluation, config, 'evaluation'),
     'average': call(make_average, config, 'average'),
+    'vary': vary,
   }
+  configuration.checked(vary.of_members, config, sections['members'].size)
   any_model = Model(init=jnp.zeros, apply=jnp.matmul, capture=lambda *_: {})
   call(make_objective, config, 'objective', any_model, jnp.subtract, 2)  # checks its keys
   configuration.checked(check_chunks, config, sections['probe'], sections['panel'])
   sizes = call(n_examples, config, 'task')
+  if vary.n_train:
+    configuration.checked(variation.check_sizes, config, vary, sizes['train'])
+    sizes['train'] = min(vary.n_train)
   configuration.checked(
     check_sizes, config, training.batch_size, sections['probe'], sizes['train'], sizes['test']
   )

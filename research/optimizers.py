@@ -2,6 +2,7 @@
 
 import collections
 import math
+from collections.abc import Collection
 from typing import Literal
 
 import jax
@@ -15,6 +16,8 @@ MEDIANS = {'m3': median_of_three, 'rm3': rolling_median_of_three}
 
 def make_optimizer(
   total_steps: int,
+  of_members: Collection[str] = (),
+  /,
   *,
   name: Literal['sgd', 'adam', 'adamw'] = 'sgd',
   learning_rate: float = 0.1,
@@ -40,6 +43,8 @@ def make_optimizer(
 
   Args:
     total_steps: T, the length of the warm-up and the schedule together, in steps.
+    of_members: which of `learning_rate` and `weight_decay` each member of a population has its own
+      of: they are in the state, as `hyperparams` of optax's `inject_hyperparams`, to be set there.
     name: `sgd` (with `momentum`, `nesterov`), `adam` or `adamw` (with `b1`, `b2`, `eps`).
     learning_rate: the peak learning rate.
     momentum: of SGD, in [0, 1).
@@ -95,20 +100,30 @@ def make_optimizer(
       + ('its gradients are stale already' if median == 'rm3' else 'it is defined without any')
     )
 
-  rate = _schedule(total_steps, learning_rate, schedule, warmup_steps, drop_at, drop_by)
-  decay = optax.add_decayed_weights(weight_decay) if weight_decay else None
   if name == 'sgd':
     direction = optax.trace(momentum, nesterov) if momentum else None
   else:
     direction = optax.scale_by_adam(b1, b2, eps)
   clip = optax.clip_by_global_norm(clip_norm) if clip_norm else None
-  before, after = ([clip], [direction, decay]) if name == 'adamw' else ([clip, decay], [direction])
-  if median:
-    after = [MEDIANS[median](optax.chain(optax.identity(), *filter(None, after)))]
-  parts = [*filter(None, before + after)]
-  if reset_at is not None:
-    parts = [resetting(optax.chain(optax.identity(), *parts), reset_at)]
-  return optax.chain(*parts, optax.scale_by_learning_rate(rate))
+
+  def chain(learning_rate, weight_decay):
+    rate = _schedule(total_steps, learning_rate, schedule, warmup_steps, drop_at, drop_by)
+    decays = 'weight_decay' in of_members or weight_decay
+    decay = optax.add_decayed_weights(weight_decay) if decays else None
+    before, after = (
+      ([clip], [direction, decay]) if name == 'adamw' else ([clip, decay], [direction])
+    )
+    if median:
+      after = [MEDIANS[median](optax.chain(optax.identity(), *filter(None, after)))]
+    parts = [*filter(None, before + after)]
+    if reset_at is not None:
+      parts = [resetting(optax.chain(optax.identity(), *parts), reset_at)]
+    return optax.chain(*parts, optax.scale_by_learning_rate(rate))
+
+  if not of_members:
+    return chain(learning_rate, weight_decay)
+  same_for_all = {'learning_rate', 'weight_decay'} - {*of_members}
+  return optax.inject_hyperparams(chain, static_args=same_for_all)(learning_rate, weight_decay)
 
 
 def resetting(tx: optax.GradientTransformation, step: int) -> optax.GradientTransformation:

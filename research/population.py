@@ -1,4 +1,4 @@
-"""A population: R networks that differ in their seed alone, each program compiled once for all."""
+"""A population: R networks of equal shapes, each of its programs compiled once for all."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from research.step import TrainState, init_state, make_train_step
 from research.streams import Stream
 from research.tasks import Task
 from research.types import Losses, Metrics
+from research.variation import ALIKE, OF_OPTIMIZER, Vary, groups, targets
 
 
 class Population:
@@ -47,6 +48,7 @@ class Population:
     evaluation: settings.Evaluation,
     average: Average = mean_gradient,
     objective: Objective | None = None,
+    vary: Vary = ALIKE,
     devices: list[Any] | None = None,
   ):
     """Places the data on the devices, or the labels if the task is streamed.
@@ -58,6 +60,7 @@ class Population:
       members, probe, evaluation: sections of the config.
       average: what the optimizer gets of the gradients of a batch.
       objective: what it minimizes; None for the mean of `losses`.
+      vary: what members differ in besides their seed.
       devices: to use; None: all.
 
     Raises:
@@ -71,7 +74,10 @@ class Population:
     self.batch_size, self.average = batch_size, average
     self.seeds = np.arange(seed, seed + members.size)
     probed = task.train if probe.split == 'train' else task.test
-    checks.check_sizes(batch_size, probe, len(task.train.labels), len(task.test.labels))
+    self.tasks, self._own = vary.tasks(task, members.size), vary.of_members(members.size)
+    fewest = min(len(of_member.train) for of_member in self.tasks)
+    checks.check_sizes(batch_size, probe, fewest, len(task.test.labels))
+    checks.check_references(panel, self._own)
     checks.check_chunks(probe, panel)
     checks.check_streamed(task, probe, panel)
     checks.check_objective(self.objective, average, panel)
@@ -86,19 +92,19 @@ class Population:
     self._advance: Literal['vmap', 'scan'] = (
       fastest_advance(model, one) if members.advance == 'auto' else members.advance
     )
-    targets = {'labels': np.stack([task.train_labels(int(s)) for s in self.seeds])}  # [R, n]
-    if task.label_noise:
-      targets['corrupt'] = np.stack([task.is_corrupt(int(s)) for s in self.seeds])
+    trained_on = targets(self.tasks, self.seeds)
     if 'environment' in self.objective.reads:
-      targets['environment'] = self._for_all(np.asarray(task.train.environment))
+      trained_on['environment'] = self._for_all(np.asarray(task.train.environment))
     self._seeds = self._put(self.seeds.astype(np.uint32), MEMBER)
-    self._targets = self._put(targets, MEMBER)
+    of_optimizer = {name: np.float32(x) for name, x in self._own.items() if name in OF_OPTIMIZER}
+    self._hyperparams = self._put(of_optimizer, MEMBER)
+    self._targets = self._put(trained_on, MEMBER)
     self._last: Metrics = {}  # of the step before
     if task.streamed:
       self._batches = Stream(task.train.inputs, self._rows, self._sharding(self._batch_spec))
     else:
       self._inputs = self._put(task.train.inputs, SHARED)
-    of_probed = targets if probe.split == 'train' else {'labels': self._for_all(probed.labels)}
+    of_probed = trained_on if probe.split == 'train' else {'labels': self._for_all(probed.labels)}
     of_probe = {name: x[:, : probe.size] for name, x in of_probed.items()}
     if probe.chunk_size:
       self._probe = (Sample(probed.inputs, probe.chunk_size, of_probe, {}, self.mesh),)
@@ -106,20 +112,21 @@ class Population:
       inputs = probed.inputs[: probe.size]
       of_probe |= classes_by_references(panel, task, self.seeds, inputs)
       self._probe = (self._put(inputs, EXAMPLE), self._put(of_probe, MEMBER_EXAMPLE))
-    self._examples, self._evaluate = self._prepare_evaluation(targets, evaluation)
+    self._examples, self._evaluate = self._prepare_evaluation(trained_on, evaluation)
     self._steps: dict[frozenset[str], Callable] = {}
     self._measures: dict[frozenset[str], tuple[Callable, tuple]] = {}
-    self._init = over_members(self._init_member, self.mesh, (MEMBER,), 'scan')  # compiles faster
+    specs = (MEMBER, MEMBER)
+    self._init = over_members(self._init_member, self.mesh, specs, 'scan')  # compiles faster
 
   def init(self) -> TrainState:
     """The state at step 0; every leaf is [R, ...]."""
-    return self._init(self._seeds)
+    return self._init(self._seeds, self._hyperparams)
 
   def abstract_state(self) -> TrainState:
     """Shapes, types and shardings of the state: the target of a restored checkpoint."""
-    seeds = jax.ShapeDtypeStruct(self.seeds.shape, np.uint32, sharding=self._sharding(MEMBER))
-    place = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._sharding(MEMBER))  # noqa: E731
-    return jax.tree.map(place, jax.eval_shape(self._init, seeds))
+    shapes = jax.eval_shape(self._init, self._seeds, self._hyperparams)
+    own = self._sharding(MEMBER)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=own), shapes)
 
   @property
   def leaves(self) -> list[str]:
@@ -172,12 +179,16 @@ class Population:
       for name, value in sharding.everywhere(self._evaluate(state.params, *examples)).items()
     }
 
+  def train_loss(self, state: TrainState) -> jax.Array:
+    """The mean loss on the training examples that `evaluate` takes, in nats, [R]."""
+    return self._evaluate(state.params, *self._examples['train'])['loss']
+
   def _one_input(self) -> jax.Array:
     return jnp.asarray(self.task.normalize(self.task.train.inputs[:1]))
 
-  def _init_member(self, seed: jax.Array) -> TrainState:
+  def _init_member(self, seed: jax.Array, hyperparams: dict[str, jax.Array]) -> TrainState:
     params = self.model.init(rngs.named_key(seed, 'init'), self._one_input())
-    return init_state(params, self.tx)
+    return init_state(params, self.tx, hyperparams)
 
   def update_program(self, names: frozenset[str]) -> Callable:
     """An update with these instruments, `(state, *inputs_of(step)) -> state, metrics`."""
@@ -214,7 +225,7 @@ class Population:
     specs = (MEMBER, EXAMPLE, MEMBER_EXAMPLE)
     return over_members(measure_member, self.mesh, specs, 'scan'), self._probe
 
-  def _prepare_evaluation(self, targets: dict[str, np.ndarray], evaluation: settings.Evaluation):
+  def _prepare_evaluation(self, trained_on: dict[str, np.ndarray], evaluation: settings.Evaluation):
     """Examples padded to whole chunks on every shard, with the weights of their groups."""
     n_shards = self.mesh.shape[sharding.EXAMPLES]
     n_train = min(evaluation.max_train_examples, len(self.task.train.labels))
@@ -240,13 +251,10 @@ class Population:
         ),
       )
 
-    groups = {'all': np.ones((len(self.seeds), n_train))}
-    if 'corrupt' in targets:
-      corrupt = targets['corrupt'][:, :n_train]
-      groups |= {'corrupt': corrupt, 'pristine': ~corrupt}
+    of_train = groups(self.tasks, trained_on.get('corrupt'), n_train)
     test_labels = self._for_all(self.task.test.labels)
     examples = {
-      'train': place(self.task.train.inputs, targets['labels'][:, :n_train], groups),
+      'train': place(self.task.train.inputs, trained_on['labels'][:, :n_train], of_train),
       'test': place(self.task.test.inputs, test_labels, {'all': np.ones(test_labels.shape)}),
     }
     sums = make_sums(
@@ -272,7 +280,8 @@ class Population:
     return indices[0] if self.task.shared_order else indices
 
   def _indices(self, step: int) -> np.ndarray:
-    return np.stack([self.task.batch_indices(int(s), step, self.batch_size) for s in self.seeds])
+    pairs = zip(self.tasks, self.seeds, strict=True)
+    return np.stack([task.batch_indices(int(s), step, self.batch_size) for task, s in pairs])
 
   @property
   def _batch_spec(self):
@@ -284,7 +293,7 @@ class Population:
   def _for_all(self, labels: np.ndarray) -> np.ndarray:
     return np.broadcast_to(labels, (len(self.seeds), len(labels)))
 
-  def _sharding(self, spec) -> NamedSharding:
+  def _sharding(self, spec):
     return NamedSharding(self.mesh, spec)
 
   def _put(self, tree: Any, spec) -> Any:

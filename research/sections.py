@@ -13,6 +13,7 @@ from research import (
   optimizers,
   settings,
   tasks,
+  variation,
 )
 
 # Where a section's keys come from: functions of the section's own name, if it has one.
@@ -25,6 +26,7 @@ SECTIONS: dict[str, Callable[[str | None], list[Callable]]] = {
   'optimizer': lambda _: [optimizers.make_optimizer],
   'training': lambda _: [settings.Training],
   'population': lambda _: [settings.Population],
+  'vary': lambda _: [variation.Vary],
   'probe': lambda _: [settings.Probe],
   'evaluation': lambda _: [settings.Evaluation],
 }

@@ -19,6 +19,10 @@ class Training:
     log_every: period, in steps, of the loss of the batch in the record.
     checkpoint_every: period, in steps, of checkpoints; the last step is always saved.
     keep_checkpoints: how many of the newest checkpoints stay.
+    stop_loss: the mean training loss, in nats, at which a member stops: it keeps its parameters while
+      the others go on, and the run ends when all have stopped, or at T. None for never.
+    stop_every: period, in steps, of the looks at that loss; each costs an evaluation of the training
+      set.
   """
 
   total_steps: int
@@ -26,16 +30,19 @@ class Training:
   log_every: int = 100
   checkpoint_every: int = 1000
   keep_checkpoints: int = 2
+  stop_loss: float | None = None
+  stop_every: int = 100
 
   def __post_init__(self):
-    _at_least(
-      self, 1, 'total_steps', 'batch_size', 'log_every', 'checkpoint_every', 'keep_checkpoints'
-    )
+    counts = ('total_steps', 'batch_size', 'log_every', 'checkpoint_every', 'keep_checkpoints')
+    _at_least(self, 1, *counts, 'stop_every')
+    if self.stop_loss is not None and not self.stop_loss > 0:
+      raise ValueError(f'stop_loss must be positive or none, not {self.stop_loss}')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Population:
-  """The section `population`: R networks that differ in their seed alone.
+  """The section `population`: R networks that differ in their seed, and in what `vary` says.
 
   Attributes:
     size: R. Member r has the seed `config.seed + r`: its initialization, order of examples and label

@@ -27,9 +27,14 @@ class TrainState:
   opt_state: optax.OptState
 
 
-def init_state(params: Params, tx: optax.GradientTransformation) -> TrainState:
-  """The state at step 0."""
-  return TrainState(jnp.zeros((), jnp.int32), params, tx.init(params))
+def init_state(
+  params: Params, tx: optax.GradientTransformation, hyperparams: dict[str, jax.Array] | None = None
+) -> TrainState:
+  """The state at step 0, with these hyperparameters of an optimizer that has them in its state."""
+  opt_state = tx.init(params)
+  if hyperparams:
+    opt_state = optax.tree.set(opt_state, **hyperparams)
+  return TrainState(jnp.zeros((), jnp.int32), params, opt_state)
 
 
 def make_train_step(gradient: Gradient, tx: optax.GradientTransformation):

@@ -11,6 +11,7 @@ from scipy import stats
 
 from research import trees
 from research.records import METRICS, read_metrics
+from research.variation import KEYS, Vary
 
 ALWAYS = ('task.name', 'task.n_train', 'task.label_noise', 'optimizer.learning_rate')
 
@@ -19,10 +20,10 @@ def load_runs(root: str | Path, only: Sequence[str] | None = None) -> pd.DataFra
   """Reads every run at or below `root`, finished or at work, or `only` those of these names.
 
   Columns: run (its path from `root`); seed, of the member: the config's plus the member's place; the
-  settings that differ between the runs, under their dotted names, with `task.name`,
-  `task.label_noise` and `optimizer.learning_rate` where there are any, lists as tuples, None where a
-  run has no such setting; step, member, and the metrics, NaN where not measured. Sorted by run, step
-  and member.
+  settings that differ between the runs, or between members (`vary`), under their dotted names, with
+  `task.name`, `task.label_noise` and `optimizer.learning_rate` where there are any, lists as tuples,
+  None where a run has no such setting; step, member, and the metrics, NaN where not measured. Sorted
+  by run, step and member.
 
   Raises:
     FileNotFoundError: there are no rows of any run.
@@ -52,8 +53,25 @@ def load_runs(root: str | Path, only: Sequence[str] | None = None) -> pd.DataFra
   ]
   columns = {'run': runs, 'seed': table['member'] + [settings[run].get('seed', 0) for run in runs]}
   columns |= {name: [settings[run].get(name) for run in runs] for name in shown}
+  columns |= _of_members(settings, runs, table['member'])
   table = pd.concat([pd.DataFrame(columns), table], axis=1)
   return table.sort_values(['run', 'step', 'member'], ignore_index=True)
+
+
+def _of_members(settings, runs: list[str], members: pd.Series) -> dict[str, list]:
+  """What members of a run differ in, under the names of the settings that it replaces."""
+  own = {}
+  for run, values in settings.items():
+    given = {name: values.get(f'vary.{name}') or () for name in KEYS}
+    own[run] = Vary(**given).of_members(values['population.size']) if any(given.values()) else {}
+  names = [name for name in KEYS if any(name in of_run for of_run in own.values())]
+  return {
+    KEYS[name]: [
+      own[run][name][member].item() if name in own[run] else settings[run].get(KEYS[name])
+      for run, member in zip(runs, members, strict=True)
+    ]
+    for name in names
+  }
 
 
 def _hashable(value: Any) -> Any:

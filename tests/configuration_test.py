@@ -30,6 +30,7 @@ SECTIONS = [
   'optimizer',
   'training',
   'population',
+  'vary',
   'probe',
   'evaluation',
 ]

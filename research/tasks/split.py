@@ -47,6 +47,11 @@ class Split:
   def __len__(self) -> int:
     return len(self.labels)
 
+  def first(self, n: int) -> 'Split':
+    """The first n examples."""
+    environment = None if self.environment is None else self.environment[:n]
+    return Split(self.inputs[:n], self.labels[:n], environment)
+
 
 def channel_statistics(inputs: Any) -> tuple[np.ndarray, np.ndarray]:
   """The mean and standard deviation of each channel of inputs [n, ..., C]: float32 [C], twice.
