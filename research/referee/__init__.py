@@ -1,9 +1,9 @@
 """The referee of a contest: which quantity ranks networks as their generalization gap does.
 
 Everything reads one tidy table, `networks`, with a row per trained network: its hyperparameters, whose
-names the caller gives; `seed`; `gap`, test minus training error; `n_test`, examples in the test set; and
-a column per measure, not finite where it could not be computed. By convention a larger measure predicts
-a larger gap.
+names the caller gives; `seed`; `gap`, test minus training error; `n_test`, examples in the test set;
+and a column per measure, not finite where it could not be computed. By convention a larger measure
+predicts a larger gap.
 
 - contest: the table, checked, as arrays
 - couples: the pairs of networks that differ in one hyperparameter alone

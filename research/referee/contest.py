@@ -44,8 +44,8 @@ def contest(
 
   Raises:
     ValueError: a column is missing or named twice; there are no networks or no hyperparameters; a gap
-      is not in [-1, 1], `n_test` not positive, a measure not numbers; or a value of a hyperparameter is
-      NaN or not hashable.
+      is not in [-1, 1], `n_test` not positive, a measure not numbers; or a value of a hyperparameter
+      is NaN or not hashable.
   """
   measures, hyperparameters = (
     _names('measures', measures),

@@ -72,7 +72,7 @@ def _numbered(*parts: np.ndarray) -> np.ndarray:
 
 
 def totals(values: np.ndarray, groups: np.ndarray, multiplicity: np.ndarray) -> np.ndarray:
-  """Sums of values [P] over the pairs of each group, each counted `multiplicity` [P, R] times: [G, R]."""
+  """Sums of values [P] over the pairs of each group, with `multiplicity` [P, R]: [G, R]."""
   shape = (int(groups.max()) + 1 if len(groups) else 0, len(groups))
   return sparse.csr_array((values, (groups, np.arange(len(groups)))), shape=shape) @ multiplicity
 

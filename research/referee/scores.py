@@ -19,8 +19,8 @@ hyperparameter i, whatever their seeds, and none that differ in the seed alone. 
 would make the score depend on the units of a measure; pairing equal seeds would throw pairs away. With
 one seed all three are the same.
 
-References: `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_, section 2, for psi and Psi, there
-  with tau-a.
+References: `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_, section 2, for psi and Psi,
+  there with tau-a.
 """
 
 import warnings
@@ -105,8 +105,8 @@ def granulated(
   which the measure alone is tied counts as 0. psi_i is NaN if no group counts, and Psi is the mean of
   those that are not.
 
-  Guarantees (each is a test): with one seed, it is the mean of scipy's tau over groups; a measure that is
-  right but for one axis has -1 there; no increasing function of a measure, and no order of the rows,
+  Guarantees (each is a test): with one seed, it is the mean of scipy's tau over groups; a measure that
+  is right but for one axis has -1 there; no increasing function of a measure, and no order of the rows,
   changes it; nor does counting every network twice.
 
   Raises:
