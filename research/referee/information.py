@@ -1,7 +1,8 @@
 r"""What a measure tells of the gap that no one or two hyperparameters tell: a conditional information.
 
 Draw two networks a, b with different gaps. Let :math:`V_\mu` be the sign of the difference of a
-measure, :math:`V_g` that of the gap, and :math:`U_S` the values of the hyperparameters in S of both, in order.
+measure, :math:`V_g` that of the gap, and :math:`U_S` the values of the hyperparameters in S of both, in
+order.
 
 .. math:: K(\mu) = \min_{|S| \le 2} \frac{I(V_\mu; V_g \mid U_S)}{H(V_g \mid U_S)}
 
