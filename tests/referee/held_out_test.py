@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import GroupKFold
 from zoo import HYPERPARAMETERS, zoo
 
 from research.referee import held_out
@@ -30,6 +32,18 @@ def test_ranks_are_standardized_by_what_is_learned():
   np.testing.assert_array_equal(constant, 0)
 
 
+@pytest.mark.parametrize('signal', [0.0, 0.1, 3.0])
+def test_the_ridge_is_that_of_scikit_learn(signal):
+  rng = np.random.default_rng(0)
+  z, of, settings = rng.normal(size=(45, 4)), rng.normal(size=(7, 4)), np.arange(45) // 3
+  z[:, 3] = z[:, 2]
+  gap = signal * z[:, 0] + rng.normal(size=45)
+  splits = [*GroupKFold(5).split(z, gap, settings)]
+  model = RidgeCV(held_out.PENALTIES, scoring='neg_mean_squared_error', cv=splits).fit(z, gap)
+  np.testing.assert_allclose(held_out.ridge(z, gap, settings, of), model.predict(of))
+  np.testing.assert_array_equal(held_out.ridge(z, gap, np.zeros(45), of), gap.mean())
+
+
 def test_nothing_leaks_from_the_networks_that_are_left_out():
   rng = np.random.default_rng(0)
   columns, gap, settings = rng.normal(size=(60, 4)), rng.normal(size=60), np.arange(60) // 2
@@ -42,7 +56,7 @@ def test_nothing_leaks_from_the_networks_that_are_left_out():
   found, again = held_out.predictions(changed, shifted, settings, out)
   assert again == best
   for name in COMBINATIONS:
-    assert found[name][0] == expected[name][0]
+    assert found[name][0] == pytest.approx(expected[name][0], rel=1e-12)
     assert len(np.unique(expected[name])) > 5
     assert np.any(found[name][1:] != expected[name][1:])
 
