@@ -66,4 +66,5 @@ def clustered(correlations: pd.DataFrame) -> list[str]:
   np.fill_diagonal(distance, 0)
   condensed = squareform(np.clip(distance, 0, 1), checks=False)
   tree = hierarchy.linkage(condensed, 'average', optimal_ordering=True)
-  return [correlations.index[k] for k in hierarchy.leaves_list(tree)]
+  names = correlations.index.tolist()
+  return [names[k] for k in hierarchy.leaves_list(tree)]

@@ -8,6 +8,10 @@ What to know of it. A draw lacks a third of the settings, and with them most pai
 hyperparameter alone: intervals of Psi and of sign errors are wider than they need be. The largest of
 several noisy numbers is too large on average, and larger still in a draw: an interval of the maximum
 may lie above the score. Environments that a draw leaves with too few pairs are not judged in it.
+
+Measured on 100 grids of 24 settings and 3 seeds, with 100 draws each: intervals of 95 % held tau in 94,
+Psi in 95, the mean sign error in 96 and the largest in 98; their widths were those of a standard error
+that is 0.92, 1.10, 1.20 and 1.35 times the true one.
 """
 
 from collections.abc import Sequence
@@ -54,8 +58,9 @@ def intervals(
 ) -> pd.DataFrame:
   """Percentile intervals of tau, Psi, and the mean and largest sign error.
 
-  Guarantees (each is a test): each draw has the scores of the table of its networks; the true tau lies
-  in its interval about as often as the level says; the order of the rows does not matter.
+  Guarantees (each is a test): each draw has the scores of the table of its networks; the true scores
+  lie in their intervals about as often as the level says, or more; the order of the rows does not
+  matter.
 
   Args:
     networks, measures, hyperparameters, within, effective: as everywhere.

@@ -64,6 +64,36 @@ def test_intervals_cover_and_would_not_if_seeds_were_drawn_one_by_one():
   assert share['alone'] < share['together'] - 0.1
 
 
+def world(seed):
+  """24 settings whose gaps and measures have errors that their three seeds share."""
+  axes = {'width': (1, 2), 'depth': (1, 2), 'n_train': (1, 2, 3), 'noise': (0, 1)}
+  rng = np.random.default_rng(seed)
+  table = zoo(n_seeds=3, axes=axes)
+  shared = np.repeat(rng.normal(size=(2, 24)), 3, axis=1)
+  gap = 0.3 - 0.03 * table['n_train'] + 0.05 * table['noise'] + 0.03 * shared[0]
+  own = 0.005 * rng.normal(size=(2, len(table)))
+  return table.assign(gap=gap + own[0], m=gap + 0.06 * shared[1] + own[1]), [*axes]
+
+
+@pytest.mark.slow
+def test_intervals_of_all_scores_cover():
+  truth, hits = {score: [] for score in intervals.SCORES}, dict.fromkeys(intervals.SCORES, 0.0)
+  for seed in range(300):
+    table, names = world(1000 + seed)
+    errors = robust.sign_errors(table, ['m'], names)['sign_error'].to_numpy()
+    of_errors = robust.summary(errors)
+    truth['tau'].append(scores.kendall(table['m'].to_numpy(), table['gap'].to_numpy()).item())
+    truth['psi'].append(scores.granulated(table, ['m'], names)['mean'].item())
+    truth['sign_error_mean'].append(of_errors['mean'])
+    truth['sign_error_max'].append(of_errors['max'])
+  for seed in range(100):
+    table, names = world(seed)
+    row = intervals.intervals(table, ['m'], names, 100, seed=seed).loc['m']
+    for score, values in truth.items():
+      hits[score] += row[f'{score}_low'] <= np.mean(values) <= row[f'{score}_high']
+  assert all(88 <= count <= 100 for count in hits.values()), hits
+
+
 def test_intervals_are_percentiles_of_draws():
   table, measures = noisy(zoo(), 2)
   found = intervals.intervals(table, measures, HYPERPARAMETERS, 40, level=0.8)
