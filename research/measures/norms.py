@@ -1,0 +1,53 @@
+r"""Norms of parameters as vectors, and of how far they have moved."""
+
+import jax
+import jax.numpy as jnp
+
+from research.measures.layers import check_trees, layers_of, sq_frobenius
+from research.measures.measure import Trained
+from research.measures.scaling import scaled
+from research.types import Metrics, Params
+
+
+def norms(trained: Trained) -> Metrics:
+  r"""The lengths of the parameters and of their way, and squared Frobenius norms of the kernels.
+
+  .. math:: \|w\|_2, \qquad \|w - w_0\|_2, \qquad
+     \sum_l \|W_l\|_F^2, \qquad \sum_l \|W_l - W_l^0\|_F^2
+
+  w is all parameters as one vector, biases and scales too, which public code leaves out; W are kernels
+  alone. All are scaled (`scaling.scaled`), so that the third is the second root of what the first is the
+  fourth root of, where there are no biases.
+
+  Metrics: `norms/length`, `norms/distance`, `norms/sq_frobenius`, `norms/sq_frobenius_distance`. Cost:
+  one pass over the parameters.
+
+  References: `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_, 'distance to initialization' and
+  'parameter norm'; the distance is that of `Nagarajan & Kolter (2019)
+  <https://arxiv.org/abs/1901.01672>`_.
+
+  Guarantees (each is a test): norms by hand; parameters times c and both trees shifted alike move them
+  as they must; the order of units does not matter; zero if nothing moved.
+
+  Raises:
+    ValueError: no leaf is a kernel; initial is not a tree like final.
+  """
+  check_trees(trained)
+  n, layers = len(trained.inputs), layers_of(trained)
+  moved = jax.tree.map(jnp.subtract, trained.final, trained.initial)
+  return {
+    'norms/length': scaled(_length(trained.final), n),
+    'norms/distance': scaled(_length(moved), n),
+    'norms/sq_frobenius': scaled(_total([sq_frobenius(a.final) for a in layers]), n),
+    'norms/sq_frobenius_distance': scaled(
+      _total([sq_frobenius(a.final - a.initial) for a in layers]), n
+    ),
+  }
+
+
+def _length(params: Params) -> jax.Array:
+  return jnp.sqrt(_total([sq_frobenius(leaf) for leaf in jax.tree.leaves(params)]))
+
+
+def _total(terms: list[jax.Array]) -> jax.Array:
+  return jnp.sum(jnp.stack(terms))
