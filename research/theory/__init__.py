@@ -6,5 +6,6 @@
 - multiplicity: on how many examples models that are as good as the best disagree
 - neighbours, dimension, separation, extremes: what the difficulty needs, estimated from data
 - starvation: which features of a linear model with cross-entropy are learned, and which starve
+- two_worlds: the same samples and networks with opposite test errors
 - weight: of hypotheses, and the regret of a Bayes mixture over functions
 """
