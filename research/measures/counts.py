@@ -14,15 +14,15 @@ def counts(trained: Trained) -> Metrics:
 
   .. math:: \mu = P, \qquad \mu = L\, P \log_2 P
 
-  with L layers that have a kernel: the VC dimension of piecewise linear networks is of order
-  :math:`P L \log P`. Both are scaled (`scaling.scaled`), and are the same for all networks of one shape.
-  P counts every parameter, biases and scales too; public code counts kernels alone. The bound is for
+  with L layers that have a kernel: the VC dimension of piecewise linear networks is of order :math:`P
+  L \log P`. Both are scaled (`scaling.scaled`), and are the same for all networks of one shape. P
+  counts every parameter, biases and scales too; public code counts kernels alone. The bound is for
   binary outputs and piecewise linear activations; for others it is a count like P.
 
   Metrics: `counts/params`, `counts/vc`. Cost: none.
 
-  References: `Bartlett et al. (2019) <https://arxiv.org/abs/1703.02930>`_, Theorems 3 and 6; measures of
-  its kind in `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_, with other logarithms and a
+  References: `Bartlett et al. (2019) <https://arxiv.org/abs/1703.02930>`_, Theorems 3 and 6; measures
+  of its kind in `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_, with other logarithms and a
   constant for convolutions, which we do not follow.
 
   Guarantees (each is a test): the numbers of a network counted by hand; parameters, data and labels do

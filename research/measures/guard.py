@@ -5,11 +5,12 @@ In `research.theory.two_worlds`, sample and network have one law in both worlds,
 
 .. math:: z_c(x) = g \cos\big(2\pi (w \cdot x - c) / q\big), \qquad c = 0, \dots, q - 1,
 
-with the largest logit at :math:`c = w \cdot x \bmod q`. Its one parameter is called 'kernel' [d, 1]; it
-starts at uniform integers that know nothing of the world. A measure whose law differs between the worlds
-has seen the test labels, whatever it was computed from.
+with the largest logit at :math:`c = w \cdot x \bmod q`. Its one parameter is called 'kernel' [d, 1];
+it starts at uniform integers that know nothing of the world. A measure whose law differs between the
+worlds has seen the test labels, whatever it was computed from.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -97,6 +98,23 @@ def worlds(
   return Trials(found, test_errors, train_errors)
 
 
+def joined(parts: Sequence[Trials]) -> Trials:
+  """The networks of several sets of trials, of equal shapes, as one: they are computed together."""
+  model = parts[0].worlds[two_worlds.WORLDS[0]].model
+
+  def join(world: str) -> Trained:
+    arrays = [part.worlds[world][1:] for part in parts]
+    return Trained(model, *jax.tree.map(lambda *x: jnp.concatenate(x), *arrays))
+
+  return Trials(
+    {world: join(world) for world in two_worlds.WORLDS},
+    *(
+      {world: np.concatenate([part[k][world] for part in parts]) for world in two_worlds.WORLDS}
+      for k in (1, 2)
+    ),
+  )
+
+
 def values(measure: Measure, trials: Trials) -> dict[str, dict[str, np.ndarray]]:
   """What a family of measures finds: by world and name, [T]. One compiled program for both worlds."""
   model = trials.worlds[two_worlds.WORLDS[0]].model
@@ -116,8 +134,8 @@ def leaks(measure: Measure, trials: Trials) -> dict[str, float]:
 
   A test of many names at once takes p times their number.
 
-  Guarantees (each is a test): every family of `MEASURES` passes; a measure that peeks at the test error,
-  directly or through what it calls the initial parameters, is caught below 1e-10.
+  Guarantees (each is a test): every family of `MEASURES` passes; a measure that peeks at the test
+  error, directly or through what it calls the initial parameters, is caught below 1e-10.
   """
   of_worlds = values(measure, trials)
   first, second = (of_worlds[world] for world in two_worlds.WORLDS)

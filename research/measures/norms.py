@@ -16,14 +16,14 @@ def norms(trained: Trained) -> Metrics:
      \sum_l \|W_l\|_F^2, \qquad \sum_l \|W_l - W_l^0\|_F^2
 
   w is all parameters as one vector, biases and scales too, which public code leaves out; W are kernels
-  alone. All are scaled (`scaling.scaled`), so that the third is the second root of what the first is the
-  fourth root of, where there are no biases.
+  alone. All are scaled (`scaling.scaled`): without biases, the first is the root of |w| / n, and the
+  third |w| over the root of n.
 
   Metrics: `norms/length`, `norms/distance`, `norms/sq_frobenius`, `norms/sq_frobenius_distance`. Cost:
   one pass over the parameters.
 
-  References: `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_, 'distance to initialization' and
-  'parameter norm'; the distance is that of `Nagarajan & Kolter (2019)
+  References: `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_, 'distance to initialization'
+  and 'parameter norm'; the distance is that of `Nagarajan & Kolter (2019)
   <https://arxiv.org/abs/1901.01672>`_.
 
   Guarantees (each is a test): norms by hand; parameters times c and both trees shifted alike move them

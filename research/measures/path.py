@@ -18,11 +18,12 @@ def path(trained: Trained) -> Metrics:
 
   .. math:: \mu = \sum_c f_{w^2}(\mathbf 1)_c, \qquad \mu / \gamma^2
 
-  :math:`f_{w^2}` is the network with every parameter squared, and :math:`\mathbf 1` an input of ones. In
-  a network that is positively homogeneous in each unit (relu, no normalization), units then pass on what
-  they get, and the output is the sum over paths of the product of squared weights; biases start paths of
-  their own. In others (tanh, cosines, attention, normalization) it is the value of that network and no
-  more: with normalization scales cancel in it, and where it is negative the logarithm is NaN.
+  :math:`f_{w^2}` is the network with every parameter squared, and :math:`\mathbf 1` an input of ones.
+  In a network that is positively homogeneous in each unit (relu, no normalization), units then pass on
+  what they get, and the output is the sum over paths of the product of squared weights; biases start
+  paths of their own. In others (tanh, cosines, attention, normalization) it is the value of that
+  network and no more: with normalization scales cancel in it, and where it is negative the logarithm
+  is NaN.
 
   Where the sum is beyond float32, chains of dense layers and convolutions with nothing but kernels and
   biases are applied once more: squared kernels are divided by a bound on what they do, biases by the
@@ -32,8 +33,8 @@ def path(trained: Trained) -> Metrics:
   Metrics: `path/log_norm`, `path/log_norm_over_margin`, scaled (`scaling.scaled`). Cost: two forward
   passes on one example, and the margins'.
 
-  References: `Neyshabur, Tomioka & Srebro (2015) <https://arxiv.org/abs/1503.00036>`_; measures 43 and 44
-  in the public code of `Dziugaite et al. (2020) <https://arxiv.org/abs/2010.11924>`_.
+  References: `Neyshabur, Tomioka & Srebro (2015) <https://arxiv.org/abs/1503.00036>`_; measures 43 and
+  44 in the public code of `Dziugaite et al. (2020) <https://arxiv.org/abs/2010.11924>`_.
 
   Guarantees (each is a test): the sum over all paths, one by one, of a small network with biases; a
   layer times c and what follows it as it must changes nothing in networks with relu; the order of units

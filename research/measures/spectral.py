@@ -8,16 +8,17 @@ With L layers of kernels :math:`W_l`, their way :math:`D_l = W_l - W_l^0`, and a
    \log \Sigma &= \log L + \tfrac1L \log\Pi, &\qquad
    \log \Sigma_\gamma &= \log L + \tfrac1L \log\Pi_\gamma .
 
-The last two are L times the geometric mean of the layers' squared norms: what their sum is when scale is
-moved between layers until they are equal, as relu allows. Where :math:`\gamma \le 0` those with the
+The last two are L times the geometric mean of the layers' squared norms: what their sum is when scale
+is moved between layers until they are equal, as relu allows. Where :math:`\gamma \le 0` those with the
 margin are infinite. Logarithms are halved and scaled (`scaling.scaled`).
 
-Biases and scales are not seen; a network with normalization should have it folded into the layer before,
-where that can be done, and its scales count for nothing here.
+Biases and scales are not seen; a network with normalization should have it folded into the layer
+before, where that can be done, and its scales count for nothing here.
 
-References: `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_; formulas as in the public code of
-`Dziugaite et al. (2020) <https://arxiv.org/abs/2010.11924>`_, after `Bartlett, Foster & Telgarsky (2017)
-<https://arxiv.org/abs/1706.08498>`_ and `Neyshabur et al. (2018) <https://arxiv.org/abs/1707.09564>`_.
+References: `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_; formulas as in the public code
+of `Dziugaite et al. (2020) <https://arxiv.org/abs/2010.11924>`_, after `Bartlett, Foster & Telgarsky
+(2017) <https://arxiv.org/abs/1706.08498>`_ and `Neyshabur et al. (2018)
+<https://arxiv.org/abs/1707.09564>`_.
 """
 
 from collections.abc import Callable

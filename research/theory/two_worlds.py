@@ -1,14 +1,14 @@
 r"""Two worlds in which the same sample and the same network come with opposite test errors.
 
-Inputs are uniform in :math:`\mathbb F_q^d`, q prime. In the *linear* world labels are
-:math:`y = w^* \cdot x`, with :math:`w^*` uniform; in the *random* world they are uniform. The learner
-returns a linear map w that fits the sample. Given that the matrix X of n = d inputs is invertible, labels
-are uniform and independent of X in both worlds, and :math:`w = X^{-1} y`: the sample and the network
+Inputs are uniform in :math:`\mathbb F_q^d`, q prime. In the *linear* world labels are :math:`y = w^*
+\cdot x`, with :math:`w^*` uniform; in the *random* world they are uniform. The learner returns a
+linear map w that fits the sample. Given that the matrix X of n = d inputs is invertible, labels are
+uniform and independent of X in both worlds, and :math:`w = X^{-1} y`: the sample and the network
 together have one law. But the test error is 0 in one world, and 1 - 1/q in the other: whatever is
 computed from sample and network is off by half of that, (1 - 1/q) / 2, in one of them.
 
-Everything is exact, in integers mod q. The pool of linear maps is that of the source; the elimination, the
-choice of free coordinates and the closed forms are ours.
+Everything is exact, in integers mod q. The pool of linear maps is that of the source; the elimination,
+the choice of free coordinates and the closed forms are ours.
 
 References: `Gastpar, Nachum, Shafer & Weinberger (2023) <https://arxiv.org/abs/2309.13658>`_.
 """

@@ -98,6 +98,26 @@ def test_seeds_are_streams():
   assert (first.worlds['linear'].inputs != first.worlds['random'].inputs).any()
 
 
+def test_trials_are_joined():
+  parts = [guard.worlds(seed, 2, 3, 3, 5) for seed in (0, 1)]
+  joined = guard.joined(parts)
+  for world in WORLDS:
+    for k, part in enumerate(parts):
+      rows = slice(2 * k, 2 * k + 2)
+      for found, expected in zip(joined.worlds[world][1:], part.worlds[world][1:], strict=True):
+        jax.tree.map(
+          lambda a, b, at=rows: np.testing.assert_array_equal(
+            *(
+              jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x
+              for x in (a[at], b)
+            )
+          ),
+          found,
+          expected,
+        )
+    np.testing.assert_array_equal(joined.test_errors[world][2:], parts[1].test_errors[world])
+
+
 def test_bad_arguments_are_named():
   with pytest.raises(ValueError, match='^trials must be at least 1'):
     guard.worlds(0, 0)

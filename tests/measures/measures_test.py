@@ -14,6 +14,7 @@ from research.measures.scaling import scaled
 from research.models import Model, make_model
 
 FAMILIES = ('counts', 'margins', 'norms', 'frobenius', 'spectral', 'exact_spectral', 'path')
+SIGNED = ('margins/minus_margin', 'margins/minus_normalized')
 N = 20
 
 
@@ -328,7 +329,8 @@ def test_without_a_margin_the_inverse_is_infinite_and_not_its_absolute_value(gap
   assert found['margins/minus_normalized'] == -gap
   assert found['margins/inverse_sq'] == np.inf
   assert MEASURES['spectral'](trained)['spectral/log_product_over_margin'] == np.inf
-  assert MEASURES['path'](trained)['path/log_norm_over_margin'] == np.inf
+  wrong = linear([np.diag([3.0, 4.0])])._replace(labels=jnp.array([1, 0]))
+  assert MEASURES['path'](wrong)['path/log_norm_over_margin'] == np.inf
   best = fixed([[9.0, 0.0]] * 20, [0] * 20)
   assert MEASURES['margins'](best)['margins/inverse_sq'] == pytest.approx(1 / 9 / np.sqrt(20))
 
@@ -365,3 +367,74 @@ def test_bad_arguments_are_named():
   model = silent.model._replace(capture=lambda params, x: {'logits': silent.model.apply(params, x)})
   with pytest.raises(ValueError, match="^model must capture the output .* 'Conv_0'"):
     MEASURES['exact_spectral'](silent._replace(model=model))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+  ('name', 'kwargs'), [('mlp', dict(widths=(6, 5))), ('cnn', dict(widths=(4,), dense=(5,)))]
+)
+def test_measures_are_those_of_public_code_where_it_is_right(name, kwargs):
+  """The formulas of robust-generalization-measures, without biases, which it leaves out of norms.
+
+  One convolution with the inputs' own resolution, a positive margin, and a multiple of ten examples:
+  its absolute value, one grid for all layers, and truncated kernels then change nothing.
+  """
+  trained = network(name, (5, 5, 1), bias=0.0, **kwargs)
+  found, m = compute(trained), len(trained.inputs)
+  root, log = (lambda v: np.sqrt(v / m)), (lambda v: 0.5 * (v - np.log(m)))
+  w, d = [], []
+  for layer in trained.final:
+    last, first = (np.float64(tree[layer]['kernel']) for tree in (trained.final, trained.initial))
+    w.append(last)
+    d.append(last - first)
+  two = [k.reshape(-1, k.shape[-1]) for k in w], [k.reshape(-1, k.shape[-1]) for k in d]
+  fro, way_fro = ([np.linalg.norm(k, 'fro') ** 2 for k in side] for side in two)
+  spec, way_spec = ([np.linalg.norm(k, 2) ** 2 for k in side] for side in two)
+  z = np.array(trained.model.apply(trained.final, trained.inputs), np.float64)
+  own = z[np.arange(m), trained.labels]
+  z[np.arange(m), trained.labels] = -np.inf
+  gamma = abs(np.partition(own - z.max(axis=1), m // 10 - 1)[m // 10 - 1])
+  squared = jax.tree.map(jnp.square, trained.final)
+  of_path = float(trained.model.apply(squared, jnp.ones_like(trained.inputs[:1])).sum())
+  exact, exact_way = (
+    [
+      np.linalg.svd(np.fft.fft2(k, (5, 5), axes=(0, 1)), compute_uv=False).max() ** 2
+      if k.ndim == 4
+      else np.linalg.norm(k, 2) ** 2
+      for k in side
+    ]
+    for side in (w, d)
+  )
+  expected = {
+    'norms/length': root(np.linalg.norm(np.concatenate([k.ravel() for k in w]))),
+    'norms/distance': root(np.linalg.norm(np.concatenate([k.ravel() for k in d]))),
+    'norms/sq_frobenius': root(np.sum(fro)),
+    'norms/sq_frobenius_distance': root(np.sum(way_fro)),
+    'margins/inverse_sq': root(1 / gamma**2),
+    'path/log_norm': np.log(root(of_path)),
+    'path/log_norm_over_margin': np.log(root(of_path / gamma**2)),
+  }
+  for group, norms, ways in (
+    ('spectral', spec, way_spec),
+    ('exact_spectral', exact, exact_way),
+    ('frobenius', fro, None),
+  ):
+    depth, product = len(norms), np.log(norms).sum()
+    over_margin = product - 2 * np.log(gamma)
+    expected |= {
+      f'{group}/log_product': log(product),
+      f'{group}/log_product_over_margin': log(over_margin),
+      f'{group}/log_sum': log(np.log(depth) + product / depth),
+      f'{group}/log_sum_over_margin': log(np.log(depth) + over_margin / depth),
+    }
+    if ways is not None:
+      ratio, way_ratio = (np.sum(np.divide(x, norms)) for x in (fro, way_fro))
+      expected |= {
+        f'{group}/stable_rank': root(ratio),
+        f'{group}/log_init_main': log(over_margin + np.log(way_ratio)),
+        f'{group}/log_origin_main': log(over_margin + np.log(ratio)),
+        f'{group}/sq_distance': root(np.sum(ways)),
+      }
+  assert {*found} - {*expected} == {'counts/params', 'counts/vc', *SIGNED}
+  for key, value in expected.items():
+    assert found[key] == pytest.approx(value, rel=1e-4, abs=1e-4), key
