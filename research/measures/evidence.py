@@ -2,17 +2,19 @@ r"""Evidence: how improbable the training labels are, and the network's outputs,
 
 Wide networks at initialization are Gaussian functions, with the covariance NNGP of
 `research.theory.kernels`. Of targets T [m, C] (centred over the examples, then scaled to a mean
-square of 1), each output by itself drawn from :math:`N(0, a (K / \bar k + s I))`, with :math:`\bar k` the
-mean of the diagonal of K, noise of variance s = 0.01 in that unit, and the amplitude a under which T is
-most likely:
+square of 1), each output by itself drawn from :math:`N(0, a (K / \bar k + s I))`, with
+:math:`\bar k` the mean of the diagonal of K, noise of variance s = 0.01 in that unit, and the amplitude
+a under which T is most likely:
 
-.. math:: -\frac1m \log p(T) = \frac{C}{2} \Big( \log 2 \pi e \hat a + \frac1m \log\det(K / \bar k + s I)
-   \Big), \qquad \hat a = \frac{1}{mC} \operatorname{tr} T^\top (K / \bar k + s I)^{-1} T,
+.. math:: -\frac1m \log p(T) = \frac{C}{2} \Big( \log 2 \pi e \hat a + \frac1m \log\det
+   (K / \bar k + s I) \Big), \quad
+   \hat a = \frac{1}{mC} \operatorname{tr} T^\top (K / \bar k + s I)^{-1} T,
 
 in nats per example. It is minus the logarithm of a density of m C numbers, and may be negative; its
-differences between targets are what counts: :math:`\frac C2 \log` of the ratio of :math:`\hat a`. Large:
-functions of the prior seldom look like this, the inductive bias that the labels take beyond the
-architecture's own. With the NTK in place of the NNGP, functions of the linearized network.
+differences between targets are what counts: C / 2 times the logarithm of the ratio of their
+:math:`\hat a`. Large: functions of the prior seldom look like this; it is the inductive bias that the
+labels take beyond the architecture's own. With the NTK in place of the NNGP, functions of the
+linearized network.
 
 Why no test labels: bits to a target test error (`research.theory.tails`) count hypotheses by their
 test errors. A measure may not read those; evidence asks the same of the labels that were trained with.
@@ -25,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from research import trees
-from research.measures.examples import examples
+from research.measures.examples import examples, spaced
 from research.measures.measure import Trained
 from research.theory import kernels
 from research.types import Metrics, Params
@@ -67,6 +69,10 @@ def evidence(trained: Trained) -> Metrics:
     training labels as a predictor of the gap. The scale-free form is ours.
   """
   batch, params = examples(trained, MOST), trained.final
+  inputs = (
+    trained.inputs if isinstance(trained.inputs, jax.core.Tracer) else np.asarray(trained.inputs)
+  )
+  inputs = inputs[spaced(len(inputs), MOST)]
   logits = trained.model.apply(params, batch['inputs'])
   targets = {
     'labels': jax.nn.one_hot(batch['labels'], logits.shape[-1]),
@@ -77,7 +83,7 @@ def evidence(trained: Trained) -> Metrics:
     return {f'evidence/{what}_{name}': jnp.array(jnp.nan) for what in targets for name in KERNELS}
   metrics = {}
   for name in KERNELS:
-    precision, log_det = prior(name, depth, batch['inputs'])
+    precision, log_det = prior(name, depth, inputs)
     for what, values in targets.items():
       metrics[f'evidence/{what}_{name}'] = surprise(values, precision, log_det)
   return metrics
@@ -98,7 +104,7 @@ def surprise(targets: jax.Array, precision: jax.Array, log_det: jax.Array) -> ja
   return targets.shape[1] / 2 * (jnp.log(2 * jnp.pi * amplitude) + 1 + log_det)
 
 
-def prior(name: str, depth: int, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+def prior(name: str, depth: int, inputs: jax.Array | np.ndarray) -> tuple[jax.Array, jax.Array]:
   """The inverse covariance of functions at the inputs, [m, m], and its log determinant over m, []."""
 
   def on_host(inputs):

@@ -12,12 +12,13 @@ examples, and :math:`\sigma` the largest noise that costs at most a tenth of the
 The first term is half the divergence, in nats, of the posterior :math:`N(w, \sigma^2 I)` from a prior
 :math:`N(p, \sigma^2 I)` with :math:`p = w^0` or 0.
 
-Magnitude-aware: noise of variance :math:`v_j = \epsilon^2 + \sigma'^2 w_j^2`, :math:`\epsilon = 10^{-3}`,
-and a prior :math:`N(p, \lambda^2 I)`. Half the divergence is least at
+Magnitude-aware: noise of variance :math:`v_j = \epsilon^2 + \sigma'^2 w_j^2`, with
+:math:`\epsilon = 10^{-3}`, and a prior :math:`N(p, \lambda^2 I)`. Half the divergence is least at
 :math:`\lambda^2 = \frac1\omega \sum_j (v_j + (w_j - p_j)^2)`, where it is
 
-.. math:: \mu_\text{mag} = \frac14 \sum_j \log \frac{\epsilon^2 + (\sigma'^2 \|w\|^2 + \|w - p\|^2) / \omega}
-     {\epsilon^2 + \sigma'^2 w_j^2} + \log\frac{m}{\sigma'} + 10.
+.. math::
+  \mu_\text{mag} = \frac14 \sum_j \log \frac{\epsilon^2 + (\sigma'^2 \|w\|^2 + \|w - p\|^2) / \omega}
+  {\epsilon^2 + \sigma'^2 w_j^2} + \log\frac{m}{\sigma'} + 10.
 
 The published form, here `..._published`, has :math:`\sigma'^2 \|w - p\|^2` in place of
 :math:`\sigma'^2 \|w\|^2` and :math:`(w_j - w^0_j)^2` in place of :math:`w_j^2`: for p = 0 this is no
@@ -29,17 +30,18 @@ import zlib
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from research import trees
-from research.measures.examples import sq_norm
+from research.measures.examples import examples, sq_norm
 from research.measures.measure import Trained
-from research.measures.perturbation import Search, correct, largest_noise
+from research.measures.perturbation import STANDARD, Search, correct, largest_noise
 from research.types import Metrics, Params
 
 EPSILON = 1e-3  # of the magnitude-aware noise: what a parameter of 0 still bears
 
 
-def pac_bayes(trained: Trained, search: Search = Search()) -> Metrics:
+def pac_bayes(trained: Trained, search: Search = STANDARD) -> Metrics:
   r"""PAC-Bayes measures and expected flatness, plain and magnitude-aware.
 
   Measures, no units: `pac_bayes/init`, `pac_bayes/orig`, `pac_bayes/flatness`, `pac_bayes/mag_init`,
@@ -63,15 +65,13 @@ def pac_bayes(trained: Trained, search: Search = Search()) -> Metrics:
     search: see `perturbation`; the bound's confidence term, 10, stands for any.
 
   Raises:
-    ValueError: as in `largest_noise`; or there are no examples.
+    ValueError: as in `largest_noise` or `examples`.
 
   References: `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_, appendix C.5; `Dziugaite et al.
-    (2020) <https://arxiv.org/abs/2010.11924>`_ for the scale. Some public code draws noise whose standard
-    deviation is :math:`\sigma^2`; here it is :math:`\sigma`.
+    (2020) <https://arxiv.org/abs/2010.11924>`_ for the scale. Some public code draws noise whose
+    standard deviation is :math:`\sigma^2`; here it is :math:`\sigma`.
   """
   m = len(trained.inputs)
-  if m == 0:
-    raise ValueError('inputs must be at least one training example')
   plain, aware = noises(trained, search)
   start, end = trained.initial, trained.final
   moved = jax.tree.map(jnp.subtract, end, start)
@@ -96,23 +96,25 @@ def pac_bayes(trained: Trained, search: Search = Search()) -> Metrics:
   return {f'pac_bayes/{name}': jnp.sqrt(value / m) for name, value in mu.items()}
 
 
-def noises(trained: Trained, search: Search = Search()) -> tuple[jax.Array, jax.Array]:
+def noises(trained: Trained, search: Search = STANDARD) -> tuple[jax.Array, jax.Array]:
   r""":math:`\sigma` and :math:`\sigma'` of the module docstring, float32 []; NaN as there."""
-  params = trained.final
+  params, apply, batch = trained.final, trained.model.apply, examples(trained, most=None)
 
   def n_correct(params):
-    return correct(trained.model.apply, params, trained.inputs, trained.labels)
+    return correct(apply, params, batch['inputs'], batch['labels'])
 
-  def found(name, deviations):
-    key = jax.random.fold_in(trained.key, zlib.crc32(name.encode()))
-    return largest_noise(n_correct, len(trained.inputs), params, deviations, key, search)
+  def found(kind):  # one after the other, so that they are compiled but once
+    key, epsilon, scale = kind
 
-  plain = found('pac_bayes', lambda sigma: jax.tree.map(lambda x: sigma * jnp.ones_like(x), params))
-  aware = found(
-    'pac_bayes magnitude-aware',
-    lambda sigma: jax.tree.map(lambda x: jnp.sqrt(EPSILON**2 + jnp.square(sigma * x)), params),
-  )
-  fine = jnp.all(jnp.isfinite(trained.model.apply(params, trained.inputs)))
+    def deviations(sigma):
+      return jax.tree.map(lambda b: jnp.sqrt(epsilon**2 + jnp.square(sigma * b)), scale)
+
+    return largest_noise(n_correct, len(batch['labels']), params, deviations, key, search)
+
+  keys = jax.random.split(jax.random.fold_in(trained.key, zlib.crc32(b'pac_bayes')))
+  scales = jax.tree.map(lambda x: jnp.stack([jnp.ones_like(x), x]), params)
+  plain, aware = lax.map(found, (keys, jnp.array([0.0, EPSILON]), scales))
+  fine = jnp.all(jnp.isfinite(apply(params, batch['inputs'])))
   return jnp.where(fine, plain, jnp.nan), jnp.where(fine, aware, jnp.nan)
 
 

@@ -18,8 +18,8 @@ def disagreement(logits: jax.Array) -> jax.Array:
   .. math:: d_r = \frac{1}{R - 1} \sum_{s \ne r} \frac1n \big|\{i : f_r(x_i) \ne f_s(x_i)\}\big|
 
   the mean over the other networks. The generalization disagreement equality says that its mean over
-  networks is that of their test errors, :math:`E[d] = E[\text{error}]`, if the ensemble is calibrated by
-  class: with :math:`\tilde h_c(x) = P_f(f(x) = c)` the share of networks that choose c,
+  networks is that of their test errors, :math:`E[d] = E[\text{error}]`, if the ensemble is calibrated
+  by class: with :math:`\tilde h_c(x) = P_f(f(x) = c)` the share of networks that choose c,
 
   .. math:: P\big(y = c \mid \tilde h_c(x) = q\big) = q \quad \text{for all } q \text{ and } c,
 

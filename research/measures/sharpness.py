@@ -24,8 +24,8 @@ def sharpness(trained: Trained, *, iterations: int = 10, probes: int = 8) -> Met
   r"""SAM's sharpness, the top of the Hessian, its trace in three scales, and Fisher-Rao norms.
 
   - `sharpness/sam`: :math:`L(w + \rho g / \|g\|) - L(w)`, g the gradient, :math:`\rho = 0.05`, nats.
-  - `sharpness/max_eigenvalue`: :math:`\lambda_{\max}(H)`, by Lanczos (`research.instruments.sharpness`),
-    from below; nats per squared unit of parameter.
+  - `sharpness/max_eigenvalue`: :math:`\lambda_{\max}(H)`, by Lanczos, from below
+    (`research.instruments.sharpness`); nats per squared unit of parameter.
   - `sharpness/trace`: :math:`\operatorname{tr} H`, by Hutchinson: the mean of :math:`v^\top H v` over
     `probes` vectors of random signs; the same unit.
   - `sharpness/norm_times_trace`: :math:`\|w\|^2 \operatorname{tr} H`, nats.
@@ -39,13 +39,13 @@ def sharpness(trained: Trained, *, iterations: int = 10, probes: int = 8) -> Met
     :math:`z'_i` the derivative of the logits along w; nats.
 
   The network that a ReLU layer scaled up by a and the next one down by a give is the same function. It
-  keeps `trace_by_leaf`, `relative_trace` and both Fisher-Rao norms; `trace`, `norm_times_trace`,
-  `max_eigenvalue` and `sam` change, so that these are no properties of the function.
+  keeps `relative_trace`, both Fisher-Rao norms and, up to the error of the probes, `trace_by_leaf`;
+  `trace`, `norm_times_trace`, `max_eigenvalue` and `sam` change: they are no properties of the function.
 
   Guarantees (each is a test): of softmax regression and of a small MLP all are what the dense Hessian
-  gives, traces within the error of the probes; the norms are those of the gradients of the examples one by one; without biases
-  and with L + 1 layers, Fisher-Rao is :math:`(L + 1)` times the root mean square of
-  :math:`\langle \partial \ell / \partial z, z \rangle`; the scaling above; neither the order of the
+  gives, traces within the error of the probes; the norms are those of the gradients of the examples one
+  by one; without biases and with L + 1 layers, Fisher-Rao is :math:`(L + 1)` times the root mean square
+  of :math:`\langle \partial \ell / \partial z, z \rangle`; the scaling above; neither the order of the
   examples nor vmapping over networks matter.
 
   Cost: `iterations` + 2 `probes` products with H, about two gradients each, and 4 gradients: at most

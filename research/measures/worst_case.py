@@ -19,10 +19,10 @@ from jax import lax
 
 from research import trees
 from research.losses import make_losses
-from research.measures.examples import sq_norm
+from research.measures.examples import examples, sq_norm
 from research.measures.measure import Trained
 from research.measures.perturbation import correct
-from research.types import Metrics, Params
+from research.types import Batch, Metrics, Params
 
 EPSILON = 1e-3
 STEPS = 4
@@ -63,18 +63,16 @@ def worst_case(trained: Trained) -> Metrics:
     trained: any model with logits.
 
   Raises:
-    ValueError: there are no examples.
+    ValueError: as in `examples`.
 
   References: `Jiang et al. (2020) <https://arxiv.org/abs/1912.02178>`_, appendix C.5, define
     :math:`\alpha`; `Keskar et al. (2017) <https://arxiv.org/abs/1609.04836>`_, Metric 2.1.
   """
-  m = len(trained.inputs)
-  if m == 0:
-    raise ValueError('inputs must be at least one training example')
+  m, batch = len(trained.inputs), examples(trained, most=None)
   params, omega = trained.final, trees.n_parameters(trained.final)
   moved = jax.tree.map(jnp.subtract, params, trained.initial)
-  plain, aware = largest_boxes(trained)
-  fine = jnp.all(jnp.isfinite(trained.model.apply(params, trained.inputs)))
+  plain, aware = largest_boxes(trained.model.apply, params, batch)
+  fine = jnp.all(jnp.isfinite(trained.model.apply(params, batch['inputs'])))
 
   def bound(sq_distance):
     return sq_distance * jnp.log(2 * omega) / (2 * plain**2) + jnp.log(m / plain) + 10
@@ -86,22 +84,22 @@ def worst_case(trained: Trained) -> Metrics:
     'orig': bound(sq_norm(params)),
   }
   metrics = {name: jnp.sqrt(value / m) for name, value in mu.items()}
-  loss = _loss(trained)
+  loss = _loss(trained.model.apply, batch)
   corner = ascended(loss, params, jax.tree.map(lambda x: BOX * (jnp.abs(x) + 1), params))
   before = loss(params)
   metrics['keskar'] = 100 * (loss(corner) - before) / (1 + before)
   return {f'worst_case/{name}': jnp.where(fine, x, jnp.nan) for name, x in metrics.items()}
 
 
-def largest_boxes(trained: Trained) -> tuple[jax.Array, jax.Array]:
+def largest_boxes(apply, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
   r""":math:`\alpha` and :math:`\alpha'` of the module docstring, float32 []."""
-  params, loss = trained.final, _loss(trained)
+  loss, m = _loss(apply, batch), len(batch['labels'])
   first = jax.grad(loss)(params)  # the same in every box
 
   def n_correct(params):
-    return correct(trained.model.apply, params, trained.inputs, trained.labels)
+    return correct(apply, params, batch['inputs'], batch['labels'])
 
-  allowed = n_correct(params) - int(DROP * len(trained.inputs) + 1e-9)
+  allowed = n_correct(params) - int(DROP * m + 1e-9)
 
   def found(shape):
     def halve(_, ends):
@@ -115,8 +113,9 @@ def largest_boxes(trained: Trained) -> tuple[jax.Array, jax.Array]:
     low, _ = lax.fori_loop(0, DEPTH, halve, (top - OCTAVES, top))
     return jnp.exp2(low)
 
-  aware = jax.tree.map(lambda x: jnp.abs(x) + EPSILON, params)
-  return found(jax.tree.map(jnp.ones_like, params)), found(aware)
+  shapes = jax.tree.map(lambda x: jnp.stack([jnp.ones_like(x), jnp.abs(x) + EPSILON]), params)
+  plain, aware = lax.map(found, shapes)  # compiled but once
+  return plain, aware
 
 
 def ascended(loss, params: Params, box: Params, first: Params | None = None) -> Params:
@@ -131,9 +130,7 @@ def ascended(loss, params: Params, box: Params, first: Params | None = None) -> 
   gradient = jax.grad(loss)
 
   def step(v, g):
-    return jax.tree.map(
-      lambda v, g, b: jnp.clip(v + 2 / STEPS * b * jnp.sign(g), -b, b), v, g, box
-    )
+    return jax.tree.map(lambda v, g, b: jnp.clip(v + 2 / STEPS * b * jnp.sign(g), -b, b), v, g, box)
 
   def go_on(_, v):
     return step(v, gradient(jax.tree.map(jnp.add, params, v)))
@@ -143,7 +140,6 @@ def ascended(loss, params: Params, box: Params, first: Params | None = None) -> 
   return jax.tree.map(jnp.add, params, lax.fori_loop(1, STEPS, go_on, v))
 
 
-def _loss(trained: Trained):
-  losses = make_losses(trained.model.apply)
-  batch = {'inputs': trained.inputs, 'labels': trained.labels}
+def _loss(apply, batch: Batch):
+  losses = make_losses(apply)
   return lambda params: jnp.mean(losses(params, batch))
