@@ -25,6 +25,7 @@ import re
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from research import trees
 from research.measures.examples import examples, spaced
@@ -70,7 +71,7 @@ def evidence(trained: Trained) -> Metrics:
   """
   batch, params = examples(trained, MOST), trained.final
   inputs = (
-    trained.inputs if isinstance(trained.inputs, jax.core.Tracer) else np.asarray(trained.inputs)
+    trained.inputs if isinstance(trained.inputs, Tracer) else np.asarray(trained.inputs)
   )
   inputs = inputs[spaced(len(inputs), MOST)]
   logits = trained.model.apply(params, batch['inputs'])
@@ -115,7 +116,7 @@ def prior(name: str, depth: int, inputs: jax.Array | np.ndarray) -> tuple[jax.Ar
     log_det = np.linalg.slogdet(covariance)[1] / len(x)
     return np.linalg.inv(covariance).astype(np.float32), np.float32(log_det)
 
-  if isinstance(inputs, jax.core.Tracer):
+  if isinstance(inputs, Tracer):
     m = len(inputs)
     shapes = (jax.ShapeDtypeStruct((m, m), np.float32), jax.ShapeDtypeStruct((), np.float32))
     return jax.pure_callback(on_host, shapes, inputs, vmap_method='sequential')

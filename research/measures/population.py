@@ -74,8 +74,7 @@ def ambiguity(logits: jax.Array, losses: jax.Array, epsilon: float) -> float:
   Raises:
     ValueError: as in `research.theory.multiplicity.ambiguity`.
   """
-  logits = np.asarray(logits)
   if logits.ndim != 3:
     raise ValueError(f'logits must be [R, n, C], not {list(logits.shape)}')
-  chosen = np.eye(logits.shape[-1])[np.argmax(logits, axis=-1)]
+  chosen = np.eye(logits.shape[-1])[np.argmax(np.asarray(logits), axis=-1)]
   return multiplicity.ambiguity(chosen, np.asarray(losses), epsilon)

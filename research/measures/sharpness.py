@@ -40,7 +40,7 @@ def sharpness(trained: Trained, *, iterations: int = 10, probes: int = 8) -> Met
 
   The network that a ReLU layer scaled up by a and the next one down by a give is the same function. It
   keeps `relative_trace`, both Fisher-Rao norms and, up to the error of the probes, `trace_by_leaf`;
-  `trace`, `norm_times_trace`, `max_eigenvalue` and `sam` change: they are no properties of the function.
+  `trace`, `norm_times_trace`, `max_eigenvalue` and `sam` change: no properties of the function.
 
   Guarantees (each is a test): of softmax regression and of a small MLP all are what the dense Hessian
   gives, traces within the error of the probes; the norms are those of the gradients of the examples one
