@@ -17,6 +17,7 @@ from research.studies import (
   exact_inductive_bias,
   generalization_mystery,
   gradient_starvation,
+  linear_dynamics,
   pitfalls,
   real_and_random_labels,
   task_difficulty,
@@ -32,4 +33,5 @@ STUDIES = {
   'task_difficulty': task_difficulty,
   'exact_inductive_bias': exact_inductive_bias,
   'universality_lens': universality_lens,
+  'linear_dynamics': linear_dynamics,
 }
