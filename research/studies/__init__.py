@@ -13,6 +13,7 @@ A study is a module with
 """
 
 from research.studies import (
+  accelerated_sgd,
   contrastive_simplicity,
   exact_inductive_bias,
   generalization_mystery,
@@ -34,4 +35,5 @@ STUDIES = {
   'exact_inductive_bias': exact_inductive_bias,
   'universality_lens': universality_lens,
   'linear_dynamics': linear_dynamics,
+  'accelerated_sgd': accelerated_sgd,
 }
