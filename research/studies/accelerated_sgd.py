@@ -146,8 +146,8 @@ def the_last_iterate_has_more_bias_in_large_eigenvalues(table: pd.DataFrame) -> 
 
 
 def acceleration_wins_from_small_eigenvalues(table: pd.DataFrame) -> Verdict:
-  """Where the start errs in eigenvalues below 0.01 alone, accelerated SGD has the smaller risk (ratio of
-  the whole risk of tail averages, below 1)."""
+  """Where the start errs in eigenvalues below 0.01 alone, accelerated SGD has the smaller risk (ratio
+  of the whole risk of tail averages, below 1)."""
   return falls_below(_of_start(table, 'small'), 1.0, log=True)
 
 
