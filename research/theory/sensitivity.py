@@ -16,9 +16,9 @@ in labels per relative change of the input: inputs have norm :math:`\sqrt d`. Fe
 where their number is d k: with :math:`\Phi' = \phi'(X W^\top)`, the tangent kernel is
 :math:`(X X^\top) \circ (\Phi' \Phi'^\top)`. Cost: O(n k (n + d)) and O(n^3). NumPy in float64.
 
-References: `Bombari, Kiyani & Mondelli (2023) <https://arxiv.org/abs/2302.01629>`_. The universal law
-  of robustness, `Bubeck & Sellke (2021) <https://arxiv.org/abs/2105.12806>`_, has fits of p parameters be
-  :math:`\sqrt{n d / p}` sensitive at least, up to constants.
+References: `Bombari, Kiyani & Mondelli (2023) <https://arxiv.org/abs/2302.01629>`_. By the universal
+  law of robustness, `Bubeck & Sellke (2021) <https://arxiv.org/abs/2105.12806>`_, the sensitivity of
+  fits of p parameters is at least :math:`\sqrt{n d / p}`, up to constants.
 """
 
 from collections.abc import Callable
