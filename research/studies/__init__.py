@@ -21,6 +21,7 @@ from research.studies import (
   linear_dynamics,
   pitfalls,
   real_and_random_labels,
+  sensitivity,
   task_difficulty,
   universality_lens,
 )
@@ -36,4 +37,5 @@ STUDIES = {
   'universality_lens': universality_lens,
   'linear_dynamics': linear_dynamics,
   'accelerated_sgd': accelerated_sgd,
+  'sensitivity': sensitivity,
 }
