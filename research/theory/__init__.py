@@ -2,6 +2,7 @@
 
 - boolean: functions of n bits as tables, and how complex they are
 - difficulty: bits that generalization takes, by the dimension and the separation of a task
+- duals, wide_and_deep: activations as functions of cosines; networks of any depth, and their limits
 - information: mutual information of variables with finitely many values, exact and from samples
 - multiplicity: on how many examples models that are as good as the best disagree
 - neighbours, dimension, separation, extremes: what the difficulty needs, estimated from data
