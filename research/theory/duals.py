@@ -13,8 +13,8 @@ Deep networks take v of v many times, which ends where floats do: at cosines of 
 gaps 1 - r below 1e-16. Both are out of reach for log r, in which v is given here: relative errors stay
 those of floats at either end. Cosines are not negative: inputs lie in one orthant.
 
-References: `Daniely, Frostig & Singer (2016) <https://arxiv.org/abs/1602.05897>`_, definition 4 and
-  lemma 11; the two polynomials of `singular` are of `Radhakrishnan, Belkin & Uhler (2023)
+References: `Daniely, Frostig & Singer (2016) <https://arxiv.org/abs/1602.05897>`_, of dual
+  activations; the two polynomials of `singular` are of `Radhakrishnan, Belkin & Uhler (2023)
   <https://arxiv.org/abs/2204.14126>`_.
 """
 
@@ -157,7 +157,7 @@ def relu() -> Dual:
   def log_value(log_r):
     log_r = np.asarray(log_r, np.float64)
     t = angle(log_r)
-    lost = np.where(t < 1e-2, t**3 / 3 * (1 - t**2 / 10 + t**4 / 280), np.sin(t) - t * np.cos(t))
+    lost = np.where(t < 1e-2, t**3 / 3 * (1 - t**2 / 10), np.sin(t) - t * np.cos(t))
     return np.log1p(np.expm1(log_r) + lost / np.pi)
 
   def log_slope(log_r):

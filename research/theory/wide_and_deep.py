@@ -18,8 +18,8 @@ weights :math:`\|x - x_j\|^{-d}`. That psi is Koenigs' function of v, the limit 
 :math:`S^l / v'(0)^l`, is an observation of ours: T is l times that to leading order, the rest being
 less by a factor of the depth, while of S it vanishes at a geometric rate.
 
-References: `Radhakrishnan, Belkin & Uhler (2023) <https://arxiv.org/abs/2204.14126>`_, theorems 1 to
-  3; `Devroye, Gyorfi & Krzyzak (1998) <https://doi.org/10.1006/jmva.1997.1725>`_.
+References: `Radhakrishnan, Belkin & Uhler (2023) <https://arxiv.org/abs/2204.14126>`_;
+  `Devroye, Gyorfi & Krzyzak (1998) <https://doi.org/10.1006/jmva.1997.1725>`_.
 """
 
 from collections.abc import Callable
@@ -155,7 +155,7 @@ def interpolate(log_cross: np.ndarray, log_gram: np.ndarray, targets: np.ndarray
 
   Raises:
     ValueError: log_gram has no constant diagonal, or is not positive definite within rounding:
-      examples coincide.
+      examples coincide, or the network has too few layers to tell them apart.
   """
   own = np.diag(log_gram)
   if np.ptp(own) > 1e-6:
@@ -163,7 +163,9 @@ def interpolate(log_cross: np.ndarray, log_gram: np.ndarray, targets: np.ndarray
   try:
     factor = linalg.cho_factor(np.exp(log_gram - own[0]), lower=True)
   except linalg.LinAlgError as error:
-    raise ValueError('log_gram must be positive definite: drop examples that coincide') from error
+    raise ValueError(
+      'log_gram must be positive definite: drop equal examples, or add layers'
+    ) from error
   weights = linalg.cho_solve(factor, np.asarray(targets, np.float64))
   return _votes(log_cross) @ weights
 
