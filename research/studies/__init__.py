@@ -24,6 +24,7 @@ from research.studies import (
   sensitivity,
   task_difficulty,
   universality_lens,
+  wide_and_deep,
 )
 
 STUDIES = {
@@ -38,4 +39,5 @@ STUDIES = {
   'linear_dynamics': linear_dynamics,
   'accelerated_sgd': accelerated_sgd,
   'sensitivity': sensitivity,
+  'wide_and_deep': wide_and_deep,
 }
