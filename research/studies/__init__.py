@@ -14,6 +14,7 @@ A study is a module with
 
 from research.studies import (
   accelerated_sgd,
+  benign_overfitting,
   contrastive_simplicity,
   exact_inductive_bias,
   generalization_mystery,
@@ -40,4 +41,5 @@ STUDIES = {
   'accelerated_sgd': accelerated_sgd,
   'sensitivity': sensitivity,
   'wide_and_deep': wide_and_deep,
+  'benign_overfitting': benign_overfitting,
 }
