@@ -4,6 +4,7 @@
 - difficulty: bits that generalization takes, by the dimension and the separation of a task
 - duals, wide_and_deep: activations as functions of cosines; networks of any depth, and their limits
 - information: mutual information of variables with finitely many values, exact and from samples
+- lazy: interpolants of least norm, on mixtures with turned labels
 - multiplicity: on how many examples models that are as good as the best disagree
 - neighbours, dimension, separation, extremes: what the difficulty needs, estimated from data
 - starvation: which features of a linear model with cross-entropy are learned, and which starve
