@@ -14,6 +14,7 @@ GREEN, PINK = '#009E73', '#CC79A7'
 CLASSIFIERS = {  # from the top down: label and colour
   'best': ('best possible', '0.35'),
   'hilbert': ('Hilbert estimate', GREEN),
+  'covariance': ('cubic, NNGP', arms.BLUE),
   'cubic': ('cubic, q = 1', arms.BLUE),
   'sine': ('sine, q = 1', arms.BLUE),
   'nearest': ('nearest neighbour', GREEN),

@@ -15,8 +15,10 @@ as :math:`v'(1)^l` while others vanish. Interpolation by T, as the depth grows, 
 
 On a sphere of d dimensions the second is consistent where q = d / 2, as is the Hilbert estimate, of
 weights :math:`\|x - x_j\|^{-d}`. That psi is Koenigs' function of v, the limit of
-:math:`S^l / v'(0)^l`, is an observation of ours: T is l times that to leading order, the rest being
-less by a factor of the depth, while of S it vanishes at a geometric rate.
+:math:`S^l / v'(0)^l`, is an observation of ours. Of S what is left over vanishes at a geometric rate.
+But :math:`T^l / v'(0)^l` is l psi and a rest that does not grow with l, of the order of
+:math:`(1 - r)^{-q - 1}`: neighbours with gaps below 1 / l are weighted as by an exponent of q + 1, and
+the depth that the limit takes grows with the number of examples.
 
 References: `Radhakrishnan, Belkin & Uhler (2023) <https://arxiv.org/abs/2204.14126>`_;
   `Devroye, Gyorfi & Krzyzak (1998) <https://doi.org/10.1006/jmva.1997.1725>`_.
@@ -120,7 +122,7 @@ def log_singular_kernel(dual: Dual, log_r: np.ndarray) -> np.ndarray:
 
   Guarantees (each is a test): psi(v(r)) = v'(0) psi(r), Schroeder's equation; of
   v = a r / (1 - (1 - a) r) it is r / (1 - r); times :math:`(1 - r)^q` it stays within bounds;
-  T over :math:`v'(0)^l` grows by it with every layer.
+  T over :math:`v'(0)^l` grows by it with every layer, and what is left has the exponent q + 1.
 
   Raises:
     ValueError: dual has another limit.

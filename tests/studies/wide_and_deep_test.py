@@ -17,6 +17,7 @@ def classified(**changed):
     'nearest': dict(accuracy=0.9),
     'majority': dict(accuracy=0.6),
     'cubic': {},
+    'covariance': {},
     'sine': {},
     'square': dict(accuracy=0.9, as_nearest=1.0),
     'constant': dict(accuracy=0.6, as_majority=1.0),
@@ -28,9 +29,7 @@ def classified(**changed):
 
 
 def voted(shallow=0.7, deep=0.9, vast=0.97):
-  shares = dict(
-    zip(networks.DEPTHS['relu'][1], (shallow, shallow, 0.8, deep, vast), strict=True)
-  )
+  shares = dict(zip(networks.DEPTHS['relu'][1], (shallow, shallow, 0.8, deep, vast), strict=True))
   rows = [{'network': 'relu', 'depth': depth, 'share': share} for depth, share in shares.items()]
   rows += [
     {'network': 'constant', 'depth': d, 'share': 0.98} for d in networks.DEPTHS['constant'][1]
@@ -67,6 +66,7 @@ FALSE = {
   'singular_networks_say_what_hilbert_says': classified(sine=dict(as_hilbert=0.96)),
   'singular_networks_are_as_accurate_as_hilbert': classified(cubic=dict(accuracy=0.94)),
   'singular_networks_beat_the_nearest_neighbour': classified(sine=dict(accuracy=0.899)),
+  'the_covariance_says_what_hilbert_says': classified(covariance=dict(as_hilbert=0.96)),
   'without_slope_the_nearest_neighbour_decides': classified(square=dict(as_nearest=0.98)),
   'with_a_constant_the_majority_decides': classified(constant=dict(as_majority=0.98)),
   'more_examples_bring_the_best_error': errors(last=0.06),

@@ -135,6 +135,11 @@ def test_the_singular_kernel_solves_its_equation_and_is_singular(dual):
   )
   psi = np.exp(wide_and_deep.log_singular_kernel(dual, log_r))
   np.testing.assert_allclose((late - early) / 300, psi, rtol=1e-9)
+  log_r = np.log1p(-np.geomspace(1e-8, 1e-6, 3))
+  tangent = wide_and_deep.log_kernels(dual, 300, log_r).ntk - 300 * np.log(dual.slope_at_0)
+  rest = np.log(np.exp(tangent) - 300 * np.exp(wide_and_deep.log_singular_kernel(dual, log_r)))
+  slopes = np.diff(rest) / np.diff(np.log(-np.expm1(log_r)))
+  np.testing.assert_allclose(slopes, -1 - wide_and_deep.exponent(dual), rtol=0.02)
 
 
 def slow_scores(dual, depth, cross, gram, targets):

@@ -45,6 +45,7 @@ CLAIMS = (
     'direction only: the one is consistent, the other is not',
     'networks',
   ),
+  _claim(networks.the_covariance_says_what_hilbert_says, 'none', 'networks', OURS),
   _claim(networks.without_slope_the_nearest_neighbour_decides, 'equal in the limit', 'networks'),
   _claim(networks.with_a_constant_the_majority_decides, 'equal in the limit', 'networks'),
   _claim(singular.more_examples_bring_the_best_error, 'consistent in the limit', 'sizes'),
