@@ -70,9 +70,7 @@ def evidence(trained: Trained) -> Metrics:
     training labels as a predictor of the gap. The scale-free form is ours.
   """
   batch, params = examples(trained, MOST), trained.final
-  inputs = (
-    trained.inputs if isinstance(trained.inputs, Tracer) else np.asarray(trained.inputs)
-  )
+  inputs = trained.inputs if isinstance(trained.inputs, Tracer) else np.asarray(trained.inputs)
   inputs = inputs[spaced(len(inputs), MOST)]
   logits = trained.model.apply(params, batch['inputs'])
   targets = {

@@ -1,0 +1,132 @@
+"""The zoo's networks as one table: settings, gap, and what every measure says of each.
+
+The gap is the training accuracy minus the accuracy on new examples with labels as noisy
+(`summaries.generalization_gap`). Networks that have not reached the common training loss are marked,
+and judged by nobody: a gap between networks that fit differently says how well they fit.
+
+Besides the families of `research.measures`, which see a network and its training sample, three kinds of
+quantities see more: how training went (`path/`, `speed/`), from the record of the run; and what
+networks of one setting say of the test inputs without their labels (`population/`).
+"""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from research import measured, tables, workdirs
+from research.measures import MEASURES, Measure
+from research.measures.population import disagreement
+from research.summaries import generalization_gap, time_average
+
+HYPERPARAMETERS = (
+  'dataset',
+  'width',
+  'depth',
+  'learning_rate',
+  'weight_decay',
+  'label_noise',
+  'n_train',
+  'batch_size',
+  'dropout',
+  'optimizer',
+)
+VARIED = {
+  'learning_rate': 'optimizer.learning_rate',
+  'weight_decay': 'optimizer.weight_decay',
+  'label_noise': 'task.label_noise',
+  'n_train': 'task.n_train',
+}
+KNOWN = (*HYPERPARAMETERS, 'run', 'member', 'seed', 'gap', 'test_error', 'n_test', 'reached')
+EARLY = 4  # epochs
+
+
+def networks(
+  paths: Sequence[pathlib.Path], measures: Mapping[str, Measure] = MEASURES
+) -> pd.DataFrame:
+  """A row for each network of these runs; what no measure is, is in KNOWN.
+
+  The learning rate is a multiple of the smallest of its run: rates of two optimizers do not compare.
+  """
+  tables_of_runs = []
+  for number, path in enumerate(paths, 1):
+    print(f'measuring {number} of {len(paths)}: {path.name}', flush=True)
+    tables_of_runs.append(_of_run(path, measures))
+  return pd.concat(tables_of_runs, ignore_index=True)
+
+
+def names_of_measures(table: pd.DataFrame) -> list[str]:
+  """The columns of `networks` that are measures."""
+  return [name for name in table if name not in KNOWN]
+
+
+def _of_run(path: pathlib.Path, measures: Mapping[str, Measure]) -> pd.DataFrame:
+  record = tables.load_runs(path)
+  final = record[record['step'] == record['step'].max()].set_index('member')
+  config = workdirs.read_json(path / 'config.json')
+  found = pd.DataFrame(index=final.index)
+  found['run'], found['seed'] = path.name, final['seed']
+  found['dataset'], found['optimizer'] = config['task']['name'], config['optimizer']['name']
+  widths = config['model']['widths']
+  found['width'], found['depth'] = widths[0], len(widths)
+  found['dropout'] = config['model'].get('dropout', 0.0)
+  found['batch_size'] = config['training']['batch_size']
+  for name, key in VARIED.items():
+    section, _, last = key.partition('.')
+    found[name] = final[key] if key in final else config[section][last]
+  found['learning_rate'] = (found['learning_rate'] / found['learning_rate'].min()).round(6)
+  found['gap'] = generalization_gap(final)
+  found['test_error'] = 1 - final['test/accuracy']
+  found['reached'] = final['train/stopped_at'].notna()
+  found = found.join(measured.measured(path, measures))
+  found = found.join(of_record(record))
+  return found.join(of_population(path, found)).reset_index()
+
+
+def of_record(record: pd.DataFrame) -> pd.DataFrame:
+  """How training went, until each network stopped: steps and epochs to the common loss, coherence
+  (unbiased alpha, sign reversed) and noise scale in the first epochs, coherence at its peak and over
+  all of training, where each factor of the step weighs alike."""
+  final = record[record['step'] == record['step'].max()].set_index('member')
+  rows = {}
+  for member, own in record.groupby('member'):
+    stopped_at = final.loc[member, 'train/stopped_at']
+    own = own[own['step'] <= (np.inf if np.isnan(stopped_at) else stopped_at)]
+    later = own[own['step'] > 0].dropna(subset=['coherence/alpha_unbiased'])
+    early = own[(own['step'] > 0) & (own['train/epoch'] <= EARLY)]
+    steps = np.log(later['step'].to_numpy(float))
+    values = later['coherence/alpha_unbiased'].to_numpy(float)
+    area = np.trapezoid(values, steps) / (steps[-1] - steps[0]) if len(steps) > 1 else np.nan
+    epoch = own['train/epoch'].max()
+    rows[member] = {
+      'speed/log_steps': np.log(stopped_at) if stopped_at else np.nan,
+      'speed/log_epochs': np.log(epoch) if epoch else np.nan,
+      'path/minus_early_coherence': -_mean(early, 'coherence/alpha_unbiased'),
+      'path/minus_peak_coherence': -values.max() if len(values) else np.nan,
+      'path/minus_area_of_coherence': -area,
+      'path/early_noise_scale': _mean(early, 'noise/scale'),
+    }
+  return pd.DataFrame.from_dict(rows, orient='index').rename_axis('member')
+
+
+def of_population(path: pathlib.Path, settings: pd.DataFrame) -> pd.DataFrame:
+  """Disagreement on the test inputs between networks of one setting, which differ in their seed; and
+  how many inputs those are."""
+  population, _, params = measured.networks(path)
+  inputs = jnp.asarray(population.task.normalize(population.task.test.inputs[:]))
+  logits = jax.jit(lambda p: jax.lax.map(lambda one: population.model.apply(one, inputs), p))(
+    params
+  )
+  found = pd.Series(np.nan, index=settings.index)
+  for _, own in settings.groupby([*VARIED]):
+    if len(own) > 1:
+      found[own.index] = np.asarray(disagreement(logits[own.index.to_numpy()]))
+  return pd.DataFrame({'population/disagreement': found, 'n_test': len(inputs)})
+
+
+def _mean(rows: pd.DataFrame, metric: str) -> float:
+  """Over time, of one network; NaN where nothing was measured."""
+  return float(time_average(rows, metric).iloc[0]) if len(rows) else np.nan
