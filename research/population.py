@@ -92,7 +92,7 @@ class Population:
     self._advance: Literal['vmap', 'scan'] = (
       fastest_advance(model, one) if members.advance == 'auto' else members.advance
     )
-    trained_on = targets(self.tasks, self.seeds)
+    trained_on = targets(task, self.tasks, self.seeds)
     if 'environment' in self.objective.reads:
       trained_on['environment'] = self._for_all(np.asarray(task.train.environment))
     self._seeds = self._put(self.seeds.astype(np.uint32), MEMBER)

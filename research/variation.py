@@ -117,15 +117,18 @@ def check_sizes(vary: Vary, n_train: int) -> None:
     )
 
 
-def targets(tasks: Sequence[Task], seeds: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+def targets(
+  whole: Task, tasks: Sequence[Task], seeds: Sequence[int] | np.ndarray
+) -> dict[str, np.ndarray]:
   """What members train on: 'labels', int32 [R, n]; with noise, 'corrupt', bool [R, n].
 
-  Behind the examples of a member that has fewer, its labels are those of the dataset.
+  Behind the examples of a member that has fewer than the n of the whole task, its labels are the task's.
   """
-  n = max(len(task.train) for task in tasks)
-  whole = next(task for task in tasks if len(task.train) == n).train.labels
+  n = len(whole.train)
   pairs = [*zip(tasks, map(int, seeds), strict=True)]
-  labels = [np.concatenate([t.train_labels(s), whole[len(t.train) :]]) for t, s in pairs]
+  labels = [
+    np.concatenate([t.train_labels(s), whole.train.labels[len(t.train) :]]) for t, s in pairs
+  ]
   found = {'labels': np.stack(labels)}
   if any(task.label_noise for task in tasks):
     corrupt = [np.pad(t.is_corrupt(s), (0, n - len(t.train))) for t, s in pairs]
