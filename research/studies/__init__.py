@@ -24,6 +24,7 @@ from research.studies import (
   real_and_random_labels,
   sensitivity,
   task_difficulty,
+  two_worlds,
   universality_lens,
   wide_and_deep,
 )
@@ -42,4 +43,5 @@ STUDIES = {
   'sensitivity': sensitivity,
   'wide_and_deep': wide_and_deep,
   'benign_overfitting': benign_overfitting,
+  'two_worlds': two_worlds,
 }
