@@ -11,7 +11,7 @@ worlds has seen the test labels, whatever it was computed from.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -106,12 +106,11 @@ def joined(parts: Sequence[Trials]) -> Trials:
     arrays = [part.worlds[world][1:] for part in parts]
     return Trained(model, *jax.tree.map(lambda *x: jnp.concatenate(x), *arrays))
 
+  names = two_worlds.WORLDS
   return Trials(
-    {world: join(world) for world in two_worlds.WORLDS},
-    *(
-      {world: np.concatenate([part[k][world] for part in parts]) for world in two_worlds.WORLDS}
-      for k in (1, 2)
-    ),
+    worlds={world: join(world) for world in names},
+    test_errors={w: np.concatenate([part.test_errors[w] for part in parts]) for w in names},
+    train_errors={w: np.concatenate([part.train_errors[w] for part in parts]) for w in names},
   )
 
 
@@ -146,5 +145,5 @@ def difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
   """p-value and statistic of a two-sample Kolmogorov-Smirnov test, where NaN is above infinity."""
   both = np.concatenate([first, second]).astype(np.float64)
   _, ranks = np.unique(both, return_inverse=True)  # all NaNs are one, the last
-  test = stats.ks_2samp(ranks[: len(first)], ranks[len(first) :])
+  test: Any = stats.ks_2samp(ranks[: len(first)], ranks[len(first) :])
   return float(test.pvalue), float(test.statistic)
