@@ -35,7 +35,7 @@ def figure(widths: pd.DataFrame, examples: pd.DataFrame) -> style.Figure:
     for each, (features, title) in zip(axes, FEATURES.items(), strict=False):
       _draw_widths(each, widths[widths['features'] == features], title)
     axes[0].set_ylabel('sensitivity (labels)')
-    axes[0].legend(loc='center right')
+    axes[0].legend(loc='lower left')
     axes[2].set_title('Random features, tanh')
     rows = tables.band(examples.assign(step=examples['n'], all=0), 'sensitivity', 'all')
     _bars(axes[2], rows, *ACTIVATIONS['tanh'])
@@ -56,7 +56,7 @@ def _draw_widths(axes: Axes, table: pd.DataFrame, title: str) -> None:
   axes.set_xticks([*law.index], [f'{width:g}' for width in law.index])
   axes.xaxis.set_minor_formatter(NullFormatter())
   axes.minorticks_off()
-  axes.set_ylim(0.5, 40)
+  axes.set_ylim(0.3, 40)
   axes.set_yticks([1, 3, 10, 30], ['1', '3', '10', '30'])
   axes.set_xlabel('units')
 

@@ -22,7 +22,7 @@ TITLE = 'Beyond the universal law of robustness: sensitivity of random and tange
 SEEDS = tuple(range(100, 105))
 DIM, N, POINTS = 200, 200, 50
 ACTIVATIONS = ('tanh', 'square')
-WIDTHS = {
+WIDTHS: dict[theory.Features, tuple[int, ...]] = {
   'random_features': (1000, 2000, 4000, 8000, 16000),
   'tangent': (20, 40, 80, 160, 320),
 }
@@ -149,7 +149,7 @@ def reading(tables: Mapping[str, pd.DataFrame]) -> str:
     means = part.groupby('width')['sensitivity'].mean()
     first, last = means.index[0], means.index[-1]
     parts.append(
-      f'{means[first]:.3g} to {means[last]:.3g} for {features.replace("_", " ")} of {activation} '
+      f'{means[first]:.3g} to {means[last]:.3g} for {str(features).replace("_", " ")} of {activation} '
       f'({first} to {last} units)'
     )
   return f'Sensitivity by width, means over seeds, in labels: {"; ".join(parts)}.'

@@ -101,8 +101,9 @@ def fit(
 
 def predict(of: Fit, z: np.ndarray) -> np.ndarray:
   """What a fit says of inputs [m, d]: float64 [m]."""
-  how = {'features': of.features, 'activation': of.activation}
-  return kernel(np.asarray(z, np.float64), of.inputs, of.weights, **how) @ of.dual
+  z = np.asarray(z, np.float64)
+  between = kernel(z, of.inputs, of.weights, features=of.features, activation=of.activation)
+  return between @ of.dual
 
 
 def gradients(of: Fit, z: np.ndarray) -> np.ndarray:
