@@ -104,9 +104,10 @@ def runs_follow_the_theory(table: pd.DataFrame) -> Verdict:
   """Simulated runs have the risk that the recursion gives, in each band and for both methods, to 10 %
   (ratio, farthest from 1; bound ours)."""
   verdicts = []
-  for (method, band), part in table.groupby(['method', 'band']):
+  for key, part in table.groupby(['method', 'band']):
     ratios = part['simulated'] / (part['bias'] + part['variance'])
-    note = f'{method}, band {band + 1}'
+    method, band = map(str, key)
+    note = f'{method}, band {int(band) + 1}'
     verdicts.append(within(ratios.to_numpy(), 0.9, 1.1, log=True, note=note))
   return max(verdicts, key=lambda v: (v.holds is not True, abs(np.log(v.ours))))
 
@@ -226,7 +227,9 @@ def _band_of(values: np.ndarray) -> np.ndarray:
 
 
 def _faster(table: pd.DataFrame, first: str, second: str) -> Verdict:
-  logs = np.log(table.pivot(index='eigenvalue', columns='method', values='rate'))
+  logs = table.assign(log=np.log(table['rate'])).pivot(
+    index='eigenvalue', columns='method', values='log'
+  )
   ratios = logs[first] / logs[second]
   note = f'the smallest at eigenvalue {ratios.idxmin():.3g}'
   return Verdict(holds=bool(ratios.min() > 1), ours=float(ratios.min()), n=len(ratios), note=note)
