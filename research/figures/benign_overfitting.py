@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from research import tables
 from research.figures import arms, style
@@ -67,6 +67,7 @@ def _draw_excess(axes: Axes, table: pd.DataFrame) -> None:
       drawn = _bars(axes, rows[rows['flips'] == flips], 'excess', color, marker + line)
       if line == '-':
         drawn.set_label(f'separation {separation:g}')
+  axes.set_ylim(None, 1.2 * axes.get_ylim()[1])
   axes.legend(loc='upper left')
 
 
@@ -94,8 +95,12 @@ def _draw_smoothness(axes: Axes, table: pd.DataFrame) -> None:
     label = f'{depth:g} layer' + ('' if depth == 1 else 's')
     axes.plot([], [], marker, color='0.35', markersize=4, label=label)
   axes.set_xscale('log')
+  axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+  axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f'{x:g}'))
+  axes.xaxis.set_minor_locator(NullLocator())
   axes.set_xlabel('squared norm of the interpolant')
-  axes.legend(loc='upper left', fontsize=6.5, labelspacing=0.25, handletextpad=0.2)
+  axes.set_ylim(None, 1.7 * means['excess'].max())  # room for the legend
+  axes.legend(loc='upper left', ncols=2, fontsize=6.5, labelspacing=0.25, handletextpad=0.2)
 
 
 def _require(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:

@@ -93,7 +93,7 @@ def _draw_depths(axes: Axes, table: pd.DataFrame) -> None:
       _bars(axes, rows, 'share', 'depth', color, marker, label)
   axes.axhline(1.0, color='0.35', linestyle='--', linewidth=0.7, zorder=1)
   axes.set_xlabel('hidden layers')
-  axes.legend(loc='lower right')
+  axes.legend(loc='center left')
 
 
 def _draw_sizes(axes: Axes, table: pd.DataFrame) -> None:
@@ -111,7 +111,7 @@ def _draw_sizes(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _draw_exponents(axes: Axes, table: pd.DataFrame) -> None:
-  axes.set_title('Accuracy less that of the Hilbert estimate (points)')
+  axes.set_title('Accuracy less that of Hilbert (points)')
   table = table.assign(points=100 * (table['accuracy'] - table['hilbert']))
   for dim, (color, marker) in DIMENSIONS.items():
     if len(rows := table[table['dim'] == dim]):
@@ -123,7 +123,8 @@ def _draw_exponents(axes: Axes, table: pd.DataFrame) -> None:
   axes.set_xticks(ticks, [f'{q:g}' for q in ticks])
   axes.xaxis.set_minor_locator(NullLocator())
   axes.set_xlabel('exponent q')
-  axes.legend(loc='lower right')
+  axes.set_ylim(None, axes.get_ylim()[1] + 1)  # room for the legend
+  axes.legend(loc='upper right', ncols=3, columnspacing=1)
 
 
 def _require(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:

@@ -87,13 +87,13 @@ def smoother_interpolants_are_better(table: pd.DataFrame) -> Verdict:
 
 
 def smoother_interpolants_are_better_in_equal_dimensions(table: pd.DataFrame) -> Verdict:
-  """They do so among depths alone, in each dimension by itself (Spearman's rank correlation, mean over
-  dimensions, above 0)."""
-  found = [
-    np.mean([_rank_correlation(rows) for _, rows in part.groupby('dim')])
-    for _, part in table.groupby('seed')
-  ]
-  return exceeds(np.array(found), 0.0)
+  """They do so among depths alone, in every dimension by itself (Spearman's rank correlation, above 0,
+  of the worst dimension)."""
+  found = []
+  for dim, rows in table.groupby('dim'):
+    values = [_rank_correlation(part) for _, part in rows.groupby('seed')]
+    found.append(exceeds(np.array(values), 0.0, note=f'{dim} dimensions'))
+  return weakest(found)
 
 
 def _rank_correlation(table: pd.DataFrame) -> float:
