@@ -93,7 +93,7 @@ def _draw_depths(axes: Axes, table: pd.DataFrame) -> None:
       _bars(axes, rows, 'share', 'depth', color, marker, label)
   axes.axhline(1.0, color='0.35', linestyle='--', linewidth=0.7, zorder=1)
   axes.set_xlabel('hidden layers')
-  axes.legend(loc='center left')
+  axes.legend(loc='center', bbox_to_anchor=(0.55, 0.55))
 
 
 def _draw_sizes(axes: Axes, table: pd.DataFrame) -> None:
@@ -116,7 +116,7 @@ def _draw_exponents(axes: Axes, table: pd.DataFrame) -> None:
   for dim, (color, marker) in DIMENSIONS.items():
     if len(rows := table[table['dim'] == dim]):
       _bars(axes, rows, 'points', 'exponent', color, marker, f'd = {dim}')
-      axes.axvline(dim / 2, color=color, linestyle=':', linewidth=0.8, zorder=1)
+      axes.axvline(dim / 2, color=color, linestyle=':', linewidth=0.8, zorder=1, ymax=0.84)
   axes.axhline(0.0, color='0.35', linewidth=0.6, zorder=1)
   axes.set_xscale('log')
   ticks = sorted(table['exponent'].unique())
