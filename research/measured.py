@@ -1,8 +1,9 @@
 """The measures of the networks of a finished run, computed once and kept beside it."""
 
+import functools
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import pandas as pd
 
 from research import rngs, workdirs
 from research.measures import MEASURES, Measure, Trained
+from research.models import make_model
 from research.population import Population
 from research.restored import restored
 from research.types import Params
@@ -36,9 +38,10 @@ def measured(
     measures: families by name.
 
   Returns:
-    Index: member. Columns: `<family>/<name>`, float; NaN or infinite where that is what was found.
+    Index: member. Columns: the names that families give, float; NaN or infinite where that was found.
 
   Raises:
+    ValueError: two families give the same name.
     FileNotFoundError, CheckpointError, ConfigError: as `restored` does.
   """
   path = pathlib.Path(workdir) / FILE
@@ -51,11 +54,11 @@ def measured(
     families |= _measured(path.parent, missing)
     text = json.dumps({'of': of, 'families': families}, default=_plain)
     workdirs.replace_file(path, text + '\n')
-  columns = {
-    f'{family}/{name}': np.array(values, float)
-    for family in measures
-    for name, values in families[family].items()
-  }
+  columns: dict[str, np.ndarray] = {}
+  for family in measures:
+    if twice := families[family].keys() & columns.keys():
+      raise ValueError(f'measures must have names of their own; {min(twice)} is there twice')
+    columns |= {name: np.array(values, float) for name, values in families[family].items()}
   return pd.DataFrame(columns).rename_axis('member')
 
 
@@ -72,33 +75,40 @@ def networks(workdir: str | pathlib.Path) -> tuple[Population, Params, Params]:
 def _measured(workdir: pathlib.Path, measures: Mapping[str, Measure]) -> dict:
   """{family: {name: [R]}}; members of one number of examples share a program."""
   population, initial, final = networks(workdir)
+  section = json.dumps(workdirs.read_json(workdir / 'config.json')['model'])
   sizes = np.array([len(task.train) for task in population.tasks])
   found = {family: {} for family in measures}
   for n in np.unique(sizes):
     members = np.flatnonzero(sizes == n)
-    one = population.tasks[members[0]]
+    one = population.tasks[int(members[0])]
     inputs = jnp.asarray(population.task.normalize(one.train.inputs[:n]))
-    labels = [population.tasks[r].train_labels(int(population.seeds[r])) for r in members]
+    labels = [population.tasks[int(r)].train_labels(int(population.seeds[r])) for r in members]
     seeds = population.seeds[members].astype(np.uint32)
-    own = jax.tree.map(lambda x, rows=members: x[rows], (initial, final))
-    values = _program(population, measures)((*own, np.stack(labels), seeds), inputs)
-    for family, numbers in jax.device_get(values).items():
-      for name, of_members in numbers.items():
+    own = (
+      *jax.tree.map(lambda x, rows=members: x[rows], (initial, final)),
+      np.stack(labels),
+      seeds,
+    )
+    for family, measure in measures.items():
+      program = _program(section, population.task.n_classes, measure)
+      for name, of_members in jax.device_get(program(own, inputs)).items():
         whole = found[family].setdefault(name, np.full(len(sizes), np.nan))
         whole[members] = of_members
   return found
 
 
-def _program(population: Population, measures: Mapping[str, Measure]):
-  """`(members, inputs) -> {family: {name: [R]}}`, one network after another."""
+@functools.cache
+def _program(section: str, n_classes: int, measure: Measure) -> Callable:
+  """`(members, inputs) -> {name: [R]}`, one network after another; runs of one model share it."""
+  model = make_model(n_classes, **json.loads(section))
 
   @jax.jit
   def of_all(members, inputs):
     def of_one(member):
       initial, final, labels, seed = member
-      key = rngs.named_key(seed, 'measures')
-      trained = Trained(population.model, initial, final, inputs, labels, key)
-      return {family: measure(trained) for family, measure in measures.items()}
+      return measure(
+        Trained(model, initial, final, inputs, labels, rngs.named_key(seed, 'measures'))
+      )
 
     return jax.lax.map(of_one, members)
 

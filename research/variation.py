@@ -122,7 +122,7 @@ def targets(
 ) -> dict[str, np.ndarray]:
   """What members train on: 'labels', int32 [R, n]; with noise, 'corrupt', bool [R, n].
 
-  Behind the examples of a member that has fewer than the n of the whole task, its labels are the task's.
+  Behind the examples of a member that has fewer than the whole task's n, labels are the whole task's.
   """
   n = len(whole.train)
   pairs = [*zip(tasks, map(int, seeds), strict=True)]

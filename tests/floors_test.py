@@ -28,8 +28,9 @@ FLOORS = [
   {'forecast'},
   {'loop', 'sweeps', 'figures'},
   {'restored'},
+  {'measured'},
   {'studies', 'command_line', 'processes'},
-  {'main', 'replicate'},
+  {'main', 'replicate', 'rank'},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

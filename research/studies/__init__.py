@@ -15,6 +15,7 @@ A study is a module with
 from research.studies import (
   accelerated_sgd,
   benign_overfitting,
+  contest,
   contrastive_simplicity,
   exact_inductive_bias,
   generalization_mystery,
@@ -44,4 +45,5 @@ STUDIES = {
   'wide_and_deep': wide_and_deep,
   'benign_overfitting': benign_overfitting,
   'two_worlds': two_worlds,
+  'contest': contest,
 }

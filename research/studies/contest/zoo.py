@@ -5,12 +5,12 @@ The gap is the training accuracy minus the accuracy on new examples with labels 
 and judged by nobody: a gap between networks that fit differently says how well they fit.
 
 Besides the families of `research.measures`, which see a network and its training sample, three kinds of
-quantities see more: how training went (`path/`, `speed/`), from the record of the run; and what
+quantities see more: how training went (`training/`, `speed/`), from the record of the run; and what
 networks of one setting say of the test inputs without their labels (`population/`).
 """
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -45,13 +45,13 @@ EARLY = 4  # epochs
 
 
 def networks(
-  paths: Sequence[pathlib.Path], measures: Mapping[str, Measure] = MEASURES
+  paths: Iterable[pathlib.Path], measures: Mapping[str, Measure] = MEASURES
 ) -> pd.DataFrame:
   """A row for each network of these runs; what no measure is, is in KNOWN.
 
   The learning rate is a multiple of the smallest of its run: rates of two optimizers do not compare.
   """
-  tables_of_runs = []
+  paths, tables_of_runs = [*paths], []
   for number, path in enumerate(paths, 1):
     print(f'measuring {number} of {len(paths)}: {path.name}', flush=True)
     tables_of_runs.append(_of_run(path, measures))
@@ -60,7 +60,12 @@ def networks(
 
 def names_of_measures(table: pd.DataFrame) -> list[str]:
   """The columns of `networks` that are measures."""
-  return [name for name in table if name not in KNOWN]
+  return [str(name) for name in table if name not in KNOWN]
+
+
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+  """The networks that have reached the common training loss, without the column that says so."""
+  return table[table['reached'].astype(bool)].drop(columns='reached').reset_index(drop=True)
 
 
 def _of_run(path: pathlib.Path, measures: Mapping[str, Measure]) -> pd.DataFrame:
@@ -104,10 +109,10 @@ def of_record(record: pd.DataFrame) -> pd.DataFrame:
     rows[member] = {
       'speed/log_steps': np.log(stopped_at) if stopped_at else np.nan,
       'speed/log_epochs': np.log(epoch) if epoch else np.nan,
-      'path/minus_early_coherence': -_mean(early, 'coherence/alpha_unbiased'),
-      'path/minus_peak_coherence': -values.max() if len(values) else np.nan,
-      'path/minus_area_of_coherence': -area,
-      'path/early_noise_scale': _mean(early, 'noise/scale'),
+      'training/minus_early_coherence': -_mean(early, 'coherence/alpha_unbiased'),
+      'training/minus_peak_coherence': -values.max() if len(values) else np.nan,
+      'training/minus_area_of_coherence': -area,
+      'training/early_noise_scale': _mean(early, 'noise/scale'),
     }
   return pd.DataFrame.from_dict(rows, orient='index').rename_axis('member')
 
