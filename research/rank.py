@@ -29,6 +29,7 @@ def main(argv: list[str]) -> int:
 
 def _run(flags: argparse.Namespace) -> int:
   from research import workdirs
+  from research.configuration import ConfigError
   from research.measures import MEASURES, guard
   from research.referee import ranking
   from research.studies.contest import zoo
@@ -37,7 +38,7 @@ def _run(flags: argparse.Namespace) -> int:
   command_line.cache_programs()
   own = _own(flags.measures) if flags.measures else {}
   if taken := own.keys() & MEASURES.keys():
-    raise ValueError(f'MEASURES must have names of their own; {min(taken)} is one of the house')
+    raise ConfigError(f'MEASURES must have names of their own; {min(taken)} is one of the house')
   paths = sorted(path.parent for path in pathlib.Path(flags.runs).glob('*/config.json'))
   paths = [path for path in paths if workdirs.is_done(path)]
   if not paths:
@@ -68,14 +69,16 @@ def _own(file: str):
   """The families that a file defines.
 
   Raises:
-    FileNotFoundError, ValueError: there is no such file, or it defines none.
+    FileNotFoundError, ConfigError: there is no such file, or it defines none.
   """
+  from research.configuration import ConfigError
+
   path = pathlib.Path(file)
   if not path.is_file():
     raise FileNotFoundError(f'no file {file}')
   found = runpy.run_path(str(path)).get('MEASURES')
   if not isinstance(found, dict) or not found or not all(map(callable, found.values())):
-    raise ValueError(f"{file} must define MEASURES = {{'name': function}}")
+    raise ConfigError(f"{file} must define MEASURES = {{'name': function}}")
   return found
 
 

@@ -6,7 +6,7 @@ depart from SGD with batches of 32, one at a time. Networks stop at a mean cross
 so that none generalizes worse because it has fitted less.
 Other networks: `--config.seed=1000`.
 
-:smoke  4 runs of 8 small networks on digits, 120 steps at most. For tests.
+:smoke  4 runs of 8 small networks on digits, 300 steps at most. For tests.
 :cpu    48 runs of 32 MLPs, 1,536 networks: digits, MNIST and Fashion-MNIST at 14 x 14 pixels.
 :full   CNNs on CIFAR-10 and SVHN with 10,000 to 50,000 examples, 10,240 networks, for a GPU. Not run.
 """
@@ -39,12 +39,11 @@ def get_config(scale: str = 'cpu') -> ConfigDict:
     coherence=dict(per_decade=5, per_layer=False), noise_scale=dict(per_decade=5)
   )
   if scale == 'smoke':
-    c.training.total_steps = 120
+    c.training.total_steps = 300
     c.training.stop_loss = 1.5
-    c.training.stop_every = 10
     c.population.size = 8
-    c.vary.learning_rate = c.vary.label_noise = ()
-    c.vary.n_train = (64, 128)
+    c.optimizer.learning_rate = 0.05
+    c.vary = dict(label_noise=(0.0, 0.5), n_train=(64, 128))
     c.probe.size = 64
   elif scale == 'full':
     c.task = dict(name='cifar10', n_train=50_000)

@@ -1,0 +1,236 @@
+"""Every claim of the contest where it is true and where it is false; how networks are read."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from research import configuration, loop, rank
+from research.studies import contest as study
+from research.studies.contest import claims, ranking, zoo
+
+NAMES = (
+  'training/minus_early_coherence',
+  'gradients/minus_coherence',
+  'evidence/labels_nngp',
+  'evidence/function_nngp',
+  'simple/minus_linearity',
+  'speed/log_steps',
+  'spectral/log_product_over_margin',
+  'norms/distance',
+  'pac_bayes/mag_init',
+  'population/disagreement',
+  'baseline/oracle',
+  'baseline/remeasured',
+  'baseline/random',
+)
+
+
+def board():
+  """A leaderboard on which every claim holds."""
+  rows = []
+  for name in NAMES:
+    base = name.startswith('baseline/')
+    tau = {'baseline/oracle': 0.9, 'baseline/remeasured': 0.95}.get(name, 0.4)
+    tau = -0.3 if name.startswith('spectral/') else tau
+    psi = {'norms/distance': 0.1, 'population/disagreement': 0.8}.get(name, 0.4)
+    psi = 0.1 if name.startswith('spectral/') else psi
+    row = {'measure': name, 'baseline': base, 'computed': 500, 'networks': 500, 'rank': 1}
+    row |= {'tau': tau, 'psi': psi, 'sign_error_mean': 0.3, 'sign_error_max': 0.8}
+    row |= {'information': 0.1, 'worst': 'width 32 to 128'}
+    for score in ('tau', 'psi', 'sign_error_mean', 'sign_error_max'):
+      row |= {f'{score}_low': row[score] - 0.03, f'{score}_high': row[score] + 0.03}
+    rows.append(row)
+  return pd.DataFrame(rows)
+
+
+FALSE = {
+  'the_gaps_can_be_told_apart': {('baseline/remeasured', 'tau'): 0.9},
+  'no_measure_knows_the_gap': {('norms/distance', 'tau'): 0.88},
+  'no_measure_is_robust': {('norms/distance', 'sign_error_max'): 0.5},
+  'products_of_norms_mislead': {('spectral/log_product_over_margin', 'tau'): -0.01},
+  'flatness_is_better_than_norms': {('norms/distance', 'psi'): 0.35},
+  'early_coherence_ranks_networks': {('training/minus_early_coherence', 'tau'): 0.02},
+  'early_coherence_explains_each_change': {('training/minus_early_coherence', 'psi'): 0.02},
+  'final_coherence_ranks_networks': {('gradients/minus_coherence', 'tau'): -0.4},
+  'evidence_ranks_networks': {('evidence/labels_nngp', 'tau'): 0.0},
+  'evidence_of_the_function_explains_each_change': {('evidence/function_nngp', 'psi'): 0.0},
+  'simplicity_ranks_networks': {('simple/minus_linearity', 'tau'): 0.0},
+  'simplicity_explains_each_change': {('simple/minus_linearity', 'psi'): 0.0},
+  'fast_training_generalizes': {('speed/log_steps', 'tau'): -0.1},
+  'disagreement_ranks_networks': {('population/disagreement', 'psi'): 0.5},
+}
+
+
+@pytest.mark.parametrize('name', FALSE)
+def test_what_the_leaderboard_says(name):
+  judge = getattr(claims, name)
+  assert judge(board()).holds is True
+  assert judge(board_with(FALSE[name])).holds is False
+  assert judge(pd.DataFrame()).holds is None
+
+
+def board_with(changed):
+  table = board()
+  for (name, score), value in changed.items():
+    row = table['measure'] == name
+    table.loc[row, score] = value
+    table.loc[row, f'{score}_low'], table.loc[row, f'{score}_high'] = value - 0.03, value + 0.03
+  return table
+
+
+def test_every_claim_on_the_leaderboard_has_a_table_where_it_is_false():
+  read = {it.judge.__name__ for it in study.CLAIMS if it.reads == ('leaderboard',)}
+  assert read == {*FALSE}
+
+
+def test_a_measure_that_could_not_be_computed_is_not_judged():
+  empty = board_with({('evidence/labels_nngp', 'tau'): np.nan})
+  assert claims.evidence_ranks_networks(empty).holds is None
+
+
+@pytest.mark.parametrize(('ratio', 'holds'), [(1.0, True), (1.2, False), (0.8, False)])
+def test_disagreement_is_compared_with_the_error_of_clean_networks(ratio, holds):
+  rows = []
+  for setting in range(30):
+    for seed in range(2):
+      for noise in (0.0, 0.2):
+        error = 0.1 + 0.005 * setting
+        row = {'run': f'{setting}', 'learning_rate': 1.0, 'weight_decay': 0.0, 'n_train': 128}
+        row |= {'label_noise': noise, 'reached': True, 'seed': seed, 'test_error': error}
+        rows.append(row | {'population/disagreement': error * (ratio if noise == 0 else 9)})
+  found = claims.disagreement_is_the_error(pd.DataFrame(rows))
+  assert found.holds is holds
+  np.testing.assert_allclose(found.ours, ratio)
+  assert found.n == 30
+
+
+@pytest.mark.parametrize(('ridge', 'holds'), [(0.8, True), (0.5, False)])
+def test_combinations_are_judged_on_datasets_that_were_left_out(ridge, holds):
+  rows = []
+  for axis, values in (('dataset', 'abc'), ('width', 'de')):
+    for i, value in enumerate(values):
+      for name, tau in (('ridge', ridge), ('isotonic', 0.4), ('best', 0.5), ('mean', 0.3)):
+        tau += 0.01 * i * (name == 'ridge')
+        rows.append(
+          {'axis': axis, 'left_out': value, 'predictor': name, 'tau': tau, 'chosen': name}
+        )
+  assert claims.combinations_transfer_to_other_datasets(pd.DataFrame(rows)).holds is holds
+  assert claims.combinations_transfer_to_other_datasets(pd.DataFrame()).holds is None
+
+
+def test_how_training_went_is_read_until_each_network_stopped():
+  steps = [0, 1, 10, 100]
+  alpha = {0: [0.9, 0.5, 0.3, 0.1], 1: [0.8, 0.4, 0.2, np.nan]}
+  stopped = {0: 100.0, 1: 10.0}
+  record = pd.DataFrame(
+    [
+      {
+        'member': member,
+        'step': step,
+        'train/epoch': step / 5,
+        'coherence/alpha_unbiased': value,
+        'noise/scale': 10.0 * step,
+        'train/stopped_at': stopped[member] if step == 100 else np.nan,
+      }
+      for member, values in alpha.items()
+      for step, value in zip(steps, values, strict=True)
+    ]
+  )
+  found = zoo.of_record(record)
+  np.testing.assert_allclose(found['speed/log_steps'], np.log([100, 10]))
+  np.testing.assert_allclose(found['speed/log_epochs'], np.log([20, 2]))
+  # from step 1 to 10, epochs 0.2 to 2, by the trapezoidal rule; step 0 is before training
+  np.testing.assert_allclose(found['training/minus_early_coherence'], [-0.4, -0.3])
+  np.testing.assert_allclose(found['training/minus_peak_coherence'], [-0.5, -0.4])
+  np.testing.assert_allclose(found['training/minus_area_of_coherence'], [-0.3, -0.3])
+  np.testing.assert_allclose(found['training/early_noise_scale'], [55, 55])
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+  """Two small runs that have reached their level, and one family of measures."""
+  root = tmp_path_factory.mktemp('zoo')
+  for width in (8, 16):
+    own = [f'model.widths=({width},)', 'training.total_steps=40', 'training.stop_loss=2.5']
+    config = configuration.load('configs/contest/zoo.py:smoke', own)
+    loop.train_and_evaluate(config, root / f'width={width}')
+  return root
+
+
+def size(trained):
+  return {'mine/size': jnp.float32(sum(leaf.size for leaf in jax.tree.leaves(trained.final)))}
+
+
+def test_networks_have_their_settings_their_gap_and_their_measures(runs):
+  table = zoo.networks(sorted(runs.iterdir()), {'mine': size})
+  assert len(table) == 16
+  assert table.groupby(['width', 'label_noise', 'n_train']).size().eq(2).all()
+  assert set(table['learning_rate']) == {1.0}
+  assert table['mine/size'].nunique() == 2
+  assert table['n_test'].eq(360).all()
+  pairs = table.groupby(['width', 'label_noise', 'n_train'])['population/disagreement']
+  assert pairs.nunique().eq(1).all()
+  assert not {*zoo.names_of_measures(table)} & {*zoo.KNOWN}
+  assert zoo.judged(table.assign(reached=[True, False] * 8)).index.tolist() == [*range(8)]
+
+
+def test_the_referees_tables_come_out_of_a_zoo(runs, monkeypatch):
+  monkeypatch.setattr(zoo, 'MEASURES', {'mine': size})
+  monkeypatch.setattr(ranking, 'RESAMPLES', 5)
+  monkeypatch.setattr(ranking, '_networks', lambda paths: zoo.networks(paths, {'mine': size}))
+  paths = sorted(runs.iterdir())
+  found = ranking.leaderboard(paths)
+  assert 'mine/size' in set(found['measure'])
+  assert {'baseline/oracle', 'population/disagreement'} <= set(found['measure'])
+  assert set(ranking.environments(paths)['axis']) <= {'width', 'label_noise', 'n_train'}
+  assert set(ranking.left_out(paths)['axis']) == {'width', 'label_noise', 'n_train'}
+  monkeypatch.setattr(ranking, 'FEWEST', 100)
+  assert ranking.leaderboard(paths).empty
+
+
+def test_a_measure_of_ones_own_is_guarded_and_ranked(runs, tmp_path, monkeypatch, capsys):
+  mine = tmp_path / 'mine.py'
+  mine.write_text(
+    'import jax\n'
+    'import jax.numpy as jnp\n'
+    'def total(trained):\n'
+    '  return {"mine/total": sum(jnp.sum(jnp.abs(x)) for x in jax.tree.leaves(trained.final))}\n'
+    'MEASURES = {"total": total}\n'
+  )
+  monkeypatch.setattr('research.measures.MEASURES', {'mine': size})
+  monkeypatch.setattr(zoo, 'MEASURES', {'mine': size})
+  assert rank.main([str(runs), f'--measures={mine}', '--top=2']) == 0
+  out = capsys.readouterr().out
+  assert 'mine/total of total: p = ' in out
+  assert 'as it should' in out
+  assert '* ' in next(line for line in out.splitlines() if line.split()[1:2] == ['mine/total'])
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    (['{tmp}'], 'no finished runs in'),
+    (['{tmp}', '--measures={tmp}/none.py'], 'no file'),
+    (['{tmp}', '--measures={tmp}/empty.py'], 'must define MEASURES'),
+    ([], 'the following arguments are required: runs'),
+  ],
+)
+def test_what_cannot_be_ranked_is_refused(tmp_path, capsys, arguments, message):
+  (tmp_path / 'empty.py').write_text('x = 1\n')
+  arguments = [argument.format(tmp=tmp_path) for argument in arguments]
+  try:
+    code = rank.main(arguments)
+  except SystemExit as stop:
+    code = stop.code
+  assert code == 2
+  assert message in capsys.readouterr().err
+
+
+def test_tables_survive_being_written(tmp_path):
+  rows = board().to_dict('records')
+  text = json.dumps(rows, default=lambda value: value.tolist())
+  assert len(study.summary({'leaderboard': pd.DataFrame(json.loads(text))})) == len(NAMES)
