@@ -24,6 +24,7 @@ PROGRAM = SimpleNamespace(**runpy.run_path(str(ROOT / 'notebooks/__main__.py')))
 NOTEBOOKS = sorted((ROOT / 'notebooks').glob('[!_]*.py'))
 FIRST = {  # what to run first
   'coherence': 'make quickstart',
+  'contest': 'python -m research.replicate contest',
   'contrastive_simplicity': 'python -m research.replicate contrastive_simplicity',
   'exact_inductive_bias': 'python -m research.replicate exact_inductive_bias',
   'generalization_mystery': 'python -m research.replicate generalization_mystery',
@@ -35,6 +36,7 @@ FIRST = {  # what to run first
 # Where each notebook finds the runs that are made here, below its folder; '' if it reads none.
 FOLDERS = {
   'coherence': '.',
+  'contest': '',
   'contrastive_simplicity': '',
   'exact_inductive_bias': '',
   'generalization_mystery': 'noise',
@@ -47,6 +49,12 @@ NOISES = {f'label_noise={noise}': noise for noise in (0.0, 0.5, 1.0)}
 ARMS = {'gradient_starvation': {'erm': 0.0, 'official': 0.0}}  # and their label noise
 SEEDS = {'seed': range(3)}
 CALCULATED = {  # the columns of each table: what its rows combine, and what is random
+  'contest': {
+    'environments': (
+      {'measure': ('norms/length', 'path/log_norm'), 'axis': ('width',), 'environment': ('a', 'b')},
+      ['sign_error'],
+    ),
+  },
   'contrastive_simplicity': {
     'learned_and_unlearned': ({**SEEDS, 'majority': (0.5, 0.75), 'step': (0, 10)}, ['subclass_d']),
     'suppression': (
@@ -221,6 +229,7 @@ def test_tables_that_were_calculated_are_read(printed):
     for name in CALCULATED
   }
   assert shown == {
+    'contest': {'environments'},
     'contrastive_simplicity': {'contrastive'},
     'exact_inductive_bias': {'kernels'},
     'gradient_starvation': {'colored_mnist', 'blanks'},
@@ -245,6 +254,7 @@ def test_each_notebook_has_a_folder_of_its_own_and_knows_its_study(runs, tmp_pat
   folders = {script.stem: PROGRAM.folder(script) for script in NOTEBOOKS}
   assert folders == {
     'coherence': ROOT / 'runs/quickstart',
+    'contest': ROOT / 'runs/contest/cpu',
     'contrastive_simplicity': ROOT / 'runs/contrastive_simplicity/cpu',
     'exact_inductive_bias': ROOT / 'runs/exact_inductive_bias/cpu',
     'generalization_mystery': ROOT / 'runs/generalization_mystery/cpu',

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from research import configuration, instruments, loop
+from research.measures import guard
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()
@@ -31,6 +32,14 @@ def test_the_example_instrument_is_short_and_mounts_by_an_override(tmp_path, mon
   metrics = population.measure(population.init(), 5)
   assert metrics['dispersion/norms'].shape == (3,)
   assert np.all(jax.device_get(metrics['dispersion/norms']) > 0)
+
+
+def test_the_example_measure_is_short_and_passes_the_guard():
+  assert len(PYTHON[2].splitlines()) <= 20
+  scope = {}
+  exec(PYTHON[2], scope)
+  (measure,) = scope['MEASURES'].values()
+  assert min(guard.leaks(measure, guard.worlds(0, 50)).values()) > 1e-3
 
 
 @pytest.mark.parametrize('path', re.findall(r'\]\(([^)]+)\)', README))
