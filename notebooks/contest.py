@@ -1,7 +1,7 @@
 # %% [markdown]
 # # The contest of theories
 #
-# Which quantity, of a network and the sample that it was trained on, predicts how it generalizes? Norms,
+# Which quantity of a network and its training sample predicts how it generalizes? Norms,
 # margins, flatness, coherence of gradients, evidence under wide networks, simplicity and speed are put
 # to the same test: networks that differ in ten hyperparameters, each trained to the same training loss.
 # A referee asks how well each ranks them, how well it ranks pairs that differ in one hyperparameter
