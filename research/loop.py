@@ -86,7 +86,7 @@ def train_and_evaluate(
   evaluation = configuration.call(settings.Evaluation, config, 'evaluation')
   total = training.total_steps
   evaluated = schedules.due_steps(total, evaluation.every, evaluation.per_decade)
-  looks = range(0, total, training.stop_every) if training.stop_loss is not None else ()
+  looks = range(0, total + 1, training.stop_every) if training.stop_loss is not None else ()
 
   with contextlib.ExitStack() as stack:
     peers.of_first(lambda: stack.enter_context(workdirs.open_workdir(workdir)))

@@ -8,7 +8,8 @@ Other networks: `--config.seed=1000`.
 
 :smoke  4 runs of 8 small networks on digits, 300 steps at most. For tests.
 :cpu    48 runs of 32 MLPs, 1,536 networks: digits, MNIST and Fashion-MNIST at 14 x 14 pixels.
-:full   CNNs on CIFAR-10 and SVHN with 10,000 to 50,000 examples, 10,240 networks, for a GPU. Not run.
+:full   11,520 CNNs on CIFAR-10 and SVHN, 12,500 and 50,000 examples, for a GPU. Not run: on 50,000
+        examples the measures of flatness take more memory than one GPU has.
 """
 
 from ml_collections import ConfigDict
@@ -55,6 +56,7 @@ def get_config(scale: str = 'cpu') -> ConfigDict:
     c.vary.learning_rate = (0.001, 0.003, 0.01, 0.03, 0.1)
     c.vary.n_train = (12_500, 50_000)
     c.probe.size = 512
+    c.evaluation.max_train_examples = 50_000
   elif scale != 'cpu':
     raise ValueError(f'no scale {scale!r}; choose smoke, cpu or full')
   return c
@@ -84,7 +86,7 @@ def sweep(scale: str = 'cpu'):
     datasets = {name: {'task.name': name} for name in ('cifar10', 'svhn_cropped')}
     del ways['dropout=0.2']
     ways['adam']['vary.learning_rate'] = (0.0001, 0.0003, 0.001, 0.003, 0.01)
-    widths, depths = (64, 256), (2, 4)
+    widths, depths = (64, 128, 256), (2, 4)
   arms = {}
   for dataset, of_dataset in datasets.items():
     for width in widths:

@@ -1,4 +1,4 @@
-"""Colours and short names of measures, by family: 'norms/path' is `path`, of the family `norms`."""
+"""Colours and short names of measures, by family: 'norms/path' is of the family `norms`."""
 
 from collections.abc import Iterable
 
@@ -22,8 +22,8 @@ def family(name: str) -> str:
 
 
 def short(name: str) -> str:
-  """'norms/path_log' -> 'path log'."""
-  return (name.partition('/')[2] or name).replace('_', ' ')
+  """'pac_bayes/mag_init' -> 'pac bayes: mag init'."""
+  return name.replace('/', ': ').replace('_', ' ')
 
 
 def looks(names: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -14,10 +14,10 @@ MOST = 512
 def examples(trained: Trained, most: int | None = MOST) -> Batch:
   """At most so many training examples, evenly spaced: {'inputs': [m, ...], 'labels': int32 [m]}.
 
-  Rows are those of `spaced`; all, in their order, where n is at most
-  `most`, or that is None. No randomness: two networks that were trained on one set are measured on the
-  same examples. Under `jit`, inputs that are known while tracing are hidden from the compiler, which
-  would compute with them while compiling, slower by far.
+  Rows are those of `spaced`; all, in their order, where n is at most `most`, or that is None. No
+  randomness: two networks that were trained on one set are measured on the same examples. Under
+  `jit`, inputs that are known while tracing are hidden from the compiler, which would compute with
+  them while compiling, slower by far.
 
   Guarantees (each is a test): no example is there twice; the first and the last are.
 

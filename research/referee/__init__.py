@@ -10,6 +10,7 @@ predicts a larger gap.
 - scores: Kendall's tau, and its granulated form
 - information: what a measure tells of the gap that one or two hyperparameters do not
 - robust: sign errors in environments, and the worst of them
+- within: Kendall's tau among networks whose samples are of one kind
 - baselines: what knows the gap, and what knows nothing
 - intervals: what other networks might have shown
 - held_out: combinations of measures, learned on some networks and judged on others

@@ -26,12 +26,15 @@ def with_baselines(
 ) -> pd.DataFrame:
   r"""The table with a column for each of NAMES.
 
-  The gap is measured again as :math:`g - e + B/n`, with e the test error and B binomial of n =
-  `n_test` and e. The test error is the gap plus `train_error` if the table has that column, and the
-  gap itself if not, as for networks that fit their sample; it is cut to [0, 1].
+  The gap is measured again as :math:`g + (1 - \epsilon)(B/n - e)`, with e the test error, B binomial of
+  n = `n_test` and e, and epsilon the share of labels that are drawn at random: test labels are clean,
+  and of new ones that are as noisy only the others tell a good network. They are the columns
+  `test_error`, without which e is the gap, as for networks that fit their sample, and `label_noise`,
+  without which it is 0.
 
   Guarantees (each is a test): the mean of the columns over draws is the gap, the gap and 0, and their
-  variance 0.02^2, e (1 - e) / n and 1; the order of the rows does not change what a network gets.
+  variance 0.02^2, (1 - epsilon)^2 e (1 - e) / n and 1; the order of the rows does not change what a
+  network gets.
 
   Args:
     networks: the table.
@@ -39,21 +42,16 @@ def with_baselines(
     seed: of the three draws.
 
   Raises:
-    ValueError: as `contest.contest`; one of the columns is there already; or `train_error` is not a
-      number in [0, 1] everywhere.
+    ValueError: as `contest.contest`; one of the columns is there already; or `test_error` or
+      `label_noise` is not a number in [0, 1] everywhere.
   """
   table = contest(networks, (), hyperparameters)
   if taken := [name for name in NAMES if name in networks]:
     raise ValueError(
       f'networks must not have a column {taken[0]!r}: it is a baseline of the ranking'
     )
-  error = table.gap
-  if 'train_error' in networks:
-    train_error = np.asarray(networks['train_error'], np.float64)
-    if not np.all((train_error >= 0) & (train_error <= 1)):
-      raise ValueError('train_error must be a number in [0, 1] for every network')
-    error = table.gap + train_error
-  error = np.clip(error, 0, 1)
+  error = np.clip(_optional(networks, 'test_error', table.gap), 0, 1)
+  moves = 1 - _optional(networks, 'label_noise', np.zeros(len(networks)))
   order = np.lexsort((table.gap, np.asarray(networks['seed']), table.settings))
   n = len(order)
   oracle, random = (
@@ -63,10 +61,20 @@ def with_baselines(
   draw = named_generator(seed, f'referee/{REMEASURED}').binomial(n_test[order], error[order])
   columns = {
     ORACLE: table.gap + ORACLE_NOISE * oracle,
-    REMEASURED: table.gap - error + _put(order, draw) / n_test,
+    REMEASURED: table.gap + moves * (_put(order, draw) / n_test - error),
     RANDOM: random,
   }
   return networks.assign(**columns)
+
+
+def _optional(networks: pd.DataFrame, name: str, default: np.ndarray) -> np.ndarray:
+  """A column of shares, if the table has it."""
+  if name not in networks:
+    return default
+  values = np.asarray(networks[name], np.float64)
+  if not np.all((values >= 0) & (values <= 1)):
+    raise ValueError(f'{name} must be a number in [0, 1] for every network')
+  return values
 
 
 def _put(order: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -110,7 +110,8 @@ def thirty_examples_tell(table: pd.DataFrame) -> Verdict:
 
 def closed_forms_hold(table: pd.DataFrame) -> Verdict:
   """Fit, test error and the share of invertible inputs are those of closed forms at every n (largest
-  distance of a mean over all trials, below 0.03, three standard errors of the least certain)."""
+  distance of a mean over all trials, below 0.03, two standard errors of the least certain; bound
+  ours)."""
   means = table.groupby(['n', 'world']).mean()
   pairs = {'train_fit': 'expected_fit', 'test_error': 'expected_error'}
   pairs['full_rank'] = 'expected_full_rank'

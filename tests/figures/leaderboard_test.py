@@ -56,7 +56,10 @@ def test_families_have_looks_of_their_own():
   names = [f'{letter}/x' for letter in 'abcdefghijklm']
   looks = families.looks([*names, 'a/y'])
   assert len({(look['color'], look['marker']) for look in looks.values()}) == len(looks) == 13
-  assert (families.short('norms/path_log'), families.short('params')) == ('path log', 'params')
+  assert (families.short('norms/path_log'), families.short('params')) == (
+    'norms: path log',
+    'params',
+  )
   with pytest.raises(ValueError, match='^names must'):
     families.looks(str(k) for k in range(40))
 

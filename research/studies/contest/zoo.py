@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from research import measured, tables, workdirs
+from research.configuration import ConfigError
 from research.measures import MEASURES, Measure
 from research.measures.population import disagreement
 from research.summaries import generalization_gap, time_average
@@ -50,6 +51,9 @@ def networks(
   """A row for each network of these runs; what no measure is, is in KNOWN.
 
   The learning rate is a multiple of the smallest of its run: rates of two optimizers do not compare.
+
+  Raises:
+    ConfigError: a run has no widths, or no common training loss.
   """
   paths, tables_of_runs = [*paths], []
   for number, path in enumerate(paths, 1):
@@ -63,6 +67,11 @@ def names_of_measures(table: pd.DataFrame) -> list[str]:
   return [str(name) for name in table if name not in KNOWN]
 
 
+def distinct(table: pd.DataFrame) -> list[str]:
+  """The measures, without those that say of every network what one before them says."""
+  return [str(name) for name in table[names_of_measures(table)].T.drop_duplicates().index]
+
+
 def judged(table: pd.DataFrame) -> pd.DataFrame:
   """The networks that have reached the common training loss, without the column that says so."""
   return table[table['reached'].astype(bool)].drop(columns='reached').reset_index(drop=True)
@@ -72,6 +81,10 @@ def _of_run(path: pathlib.Path, measures: Mapping[str, Measure]) -> pd.DataFrame
   record = tables.load_runs(path)
   final = record[record['step'] == record['step'].max()].set_index('member')
   config = workdirs.read_json(path / 'config.json')
+  if 'widths' not in config['model'] or 'train/stopped_at' not in final:
+    raise ConfigError(
+      f'{path} is no run of a zoo: it needs a model with widths, and training.stop_loss'
+    )
   found = pd.DataFrame(index=final.index)
   found['run'], found['seed'] = path.name, final['seed']
   found['dataset'], found['optimizer'] = config['task']['name'], config['optimizer']['name']
@@ -88,12 +101,14 @@ def _of_run(path: pathlib.Path, measures: Mapping[str, Measure]) -> pd.DataFrame
   found['reached'] = final['train/stopped_at'].notna()
   found = found.join(measured.measured(path, measures))
   found = found.join(of_record(record))
+  epochs = final['train/stopped_at'] / (found['n_train'] // found['batch_size'])
+  found['speed/log_epochs'] = np.log(epochs.where(epochs > 0))
   return found.join(of_population(path, found)).reset_index()
 
 
 def of_record(record: pd.DataFrame) -> pd.DataFrame:
-  """How training went, until each network stopped: steps and epochs to the common loss, coherence
-  (unbiased alpha, sign reversed) and noise scale in the first epochs, coherence at its peak and over
+  """How training went, until each network stopped: steps to the common loss, coherence (unbiased
+  alpha, sign reversed) and noise scale in the first epochs, coherence at its peak and over
   all of training, where each factor of the step weighs alike."""
   final = record[record['step'] == record['step'].max()].set_index('member')
   rows = {}
@@ -105,10 +120,8 @@ def of_record(record: pd.DataFrame) -> pd.DataFrame:
     steps = np.log(later['step'].to_numpy(float))
     values = later['coherence/alpha_unbiased'].to_numpy(float)
     area = np.trapezoid(values, steps) / (steps[-1] - steps[0]) if len(steps) > 1 else np.nan
-    epoch = own['train/epoch'].max()
     rows[member] = {
       'speed/log_steps': np.log(stopped_at) if stopped_at else np.nan,
-      'speed/log_epochs': np.log(epoch) if epoch else np.nan,
       'training/minus_early_coherence': -_mean(early, 'coherence/alpha_unbiased'),
       'training/minus_peak_coherence': -values.max() if len(values) else np.nan,
       'training/minus_area_of_coherence': -area,
@@ -118,15 +131,15 @@ def of_record(record: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_population(path: pathlib.Path, settings: pd.DataFrame) -> pd.DataFrame:
-  """Disagreement on the test inputs between networks of one setting, which differ in their seed; and
-  how many inputs those are."""
+  """Disagreement on the test inputs between networks of one setting that differ in their seed, and have
+  reached the common loss; and how many inputs those are."""
   population, _, params = measured.networks(path)
   inputs = jnp.asarray(population.task.normalize(population.task.test.inputs[:]))
   logits = jax.jit(lambda p: jax.lax.map(lambda one: population.model.apply(one, inputs), p))(
     params
   )
   found = pd.Series(np.nan, index=settings.index)
-  for _, own in settings.groupby([*VARIED]):
+  for _, own in settings[settings['reached']].groupby([*VARIED]):
     if len(own) > 1:
       found[own.index] = np.asarray(disagreement(logits[own.index.to_numpy()]))
   return pd.DataFrame({'population/disagreement': found, 'n_test': len(inputs)})
