@@ -19,7 +19,7 @@ NAMES = (
   'evidence/function_nngp',
   'simple/minus_linearity',
   'speed/log_steps',
-  'spectral/log_product_over_margin',
+  'exact_spectral/log_product_over_margin',
   'norms/distance',
   'pac_bayes/mag_flatness',
   'population/disagreement',
@@ -35,9 +35,9 @@ def board():
   for name in NAMES:
     base = name.startswith('baseline/')
     tau = {'baseline/oracle': 0.9, 'baseline/remeasured': 0.95}.get(name, 0.4)
-    tau = -0.3 if name.startswith('spectral/') else tau
+    tau = -0.3 if name.startswith('exact_spectral/') else tau
     psi = {'norms/distance': 0.1, 'population/disagreement': 0.8}.get(name, 0.4)
-    psi = 0.1 if name.startswith('spectral/') else psi
+    psi = 0.1 if name.startswith('exact_spectral/') else psi
     row = {'measure': name, 'baseline': base, 'computed': 500, 'networks': 500, 'rank': 1}
     row |= {'tau': tau, 'tau_within': tau, 'psi': psi, 'sign_error_mean': 0.3}
     row['sign_error_max'] = 0.55 if base else 0.8
@@ -53,7 +53,7 @@ FALSE = {
   'no_measure_knows_the_gap': {('norms/distance', 'tau'): 0.88},
   'no_measure_is_robust': {('norms/distance', 'sign_error_max'): 0.6},
   'what_ranks_best_knows_the_sample': {('baseline/remeasured', 'psi_of_network'): 0.15},
-  'products_of_norms_mislead': {('spectral/log_product_over_margin', 'tau'): -0.01},
+  'products_of_norms_mislead': {('exact_spectral/log_product_over_margin', 'tau'): -0.01},
   'flatness_is_better_than_norms': {('norms/distance', 'psi'): 0.35},
   'early_coherence_ranks_networks': {('training/minus_early_coherence', 'tau'): 0.02},
   'early_coherence_ranks_within_a_sample': {('training/minus_early_coherence', 'tau_within'): 0.02},

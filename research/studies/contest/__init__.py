@@ -44,7 +44,7 @@ SHOWN = (
   'evidence/function_nngp',
   'simple/minus_linearity',
   'pac_bayes/mag_init',
-  'spectral/log_product_over_margin',
+  'exact_spectral/log_product_over_margin',
   'speed/log_steps',
 )
 

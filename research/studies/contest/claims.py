@@ -81,7 +81,7 @@ def what_ranks_best_knows_the_sample(leaderboard: pd.DataFrame) -> Verdict:
 def products_of_norms_mislead(leaderboard: pd.DataFrame) -> Verdict:
   """Products of the layers' spectral norms, over the margin, rank networks the wrong way round (tau
   below 0)."""
-  return _below(leaderboard, 'spectral/log_product_over_margin', 'tau')
+  return _below(leaderboard, 'exact_spectral/log_product_over_margin', 'tau')
 
 
 def flatness_is_better_than_norms(leaderboard: pd.DataFrame) -> Verdict:
@@ -200,15 +200,19 @@ def combinations_transfer_to_other_datasets(left_out: pd.DataFrame) -> Verdict:
 
 
 def _above(board: pd.DataFrame, name: str, score: str, bound: float = 0) -> Verdict:
-  if board.empty or name not in set(board['measure']):
+  if board.empty:
     return FEW
+  if name not in set(board['measure']):
+    return Verdict(holds=None, note=f'{name} is not in this contest')
   row = _row(board, name)
   return _verdict(row, score, bool(row[f'{score}_low'] > bound))
 
 
 def _below(board: pd.DataFrame, name: str, score: str) -> Verdict:
-  if board.empty or name not in set(board['measure']):
+  if board.empty:
     return FEW
+  if name not in set(board['measure']):
+    return Verdict(holds=None, note=f'{name} is not in this contest')
   row = _row(board, name)
   return _verdict(row, score, bool(row[f'{score}_high'] < 0))
 
