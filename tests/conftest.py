@@ -1,6 +1,7 @@
 """Eight simulated devices, strict shapes, quick compilation, and no file of the user's touched."""
 
 import os
+import pathlib
 
 os.environ['XLA_FLAGS'] = (
   os.environ.get('XLA_FLAGS', '') + ' --xla_force_host_platform_device_count=8'
@@ -13,6 +14,15 @@ import jax
 import pytest
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+
+def pytest_collection_modifyitems(items):
+  """Marks as slow the tests that `slow.txt` lists: one of each kind that takes long stays quick."""
+  lines = (pathlib.Path(__file__).parent / 'slow.txt').read_text().splitlines()
+  listed = {line for line in lines if not line.startswith('#')}
+  for item in items:
+    if item.nodeid in listed or item.nodeid.partition('[')[0] in listed:
+      item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope='session')

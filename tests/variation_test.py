@@ -109,7 +109,7 @@ def test_the_last_key_changes_fastest_and_combinations_take_turns():
 def test_what_lies_behind_a_members_examples_weighs_nothing():
   task = make_task('digits', n_train=60, n_test=20, label_noise=0.5)
   tasks = Vary(n_train=(20, 60), label_noise=(0.0, 0.5)).tasks(task, 4)
-  found = targets(tasks, [1, 2, 3, 4])
+  found = targets(task, tasks, [1, 2, 3, 4])
   assert found['labels'].shape == (4, 60)
   np.testing.assert_array_equal(found['corrupt'].sum(1), [0, 0, 10, 30])
   np.testing.assert_array_equal(found['labels'][2][20:], task.train.labels[20:])
