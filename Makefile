@@ -27,13 +27,15 @@ test-slow: .venv/installed-dev
 notebooks: .venv/installed-dev
 	$(BIN)/python -m notebooks
 
-## what populations, hypotheses, per-example gradients (beside the tools that are installed), robust averages and streaming cost
+## what populations, hypotheses, per-example gradients (beside the tools that are installed), robust averages, streaming and more devices cost
 benchmark: .venv/installed-dev
 	$(BIN)/python -m benchmarks.population
 	$(BIN)/python -m benchmarks.per_example_gradients
 	$(BIN)/python -m benchmarks.robust_averaging
 	$(BIN)/python -m benchmarks.hypotheses
 	$(BIN)/python -m benchmarks.streaming
+	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.zoo
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -44,35 +44,73 @@ def _run(flags: argparse.Namespace) -> int:
     raise FileNotFoundError(
       f'no finished runs in {flags.runs}; python -m research.replicate contest makes some'
     )
-  yours = {name for measure in own.values() for name in _guarded(measure)}
+  names = {family: _names(family, measure) for family, measure in own.items()}
+  yours = {name for of_family in names.values() for name in of_family}
   if taken := yours & {*zoo.KNOWN, *zoo.names_of_measures(zoo.networks(paths[:1]))}:
     raise ConfigError(f'measures must have names of their own; {min(taken)} is taken: rename it')
-  table = zoo.judged(zoo.networks(paths, MEASURES | own))
+  for measure in own.values():
+    _guard(measure)
+  everything = zoo.networks(paths, MEASURES | own)
+  table = zoo.judged(everything)
   varied = [name for name in zoo.HYPERPARAMETERS if table[name].nunique() > 1]
   if len(table) < 2 or not varied:
     raise ConfigError(
       f'{flags.runs} must hold networks of two settings or more that have reached their level; '
       f'{len(table)} have'
     )
-  board = ranking.leaderboard(table, zoo.names_of_measures(table), varied, n_resamples=0)
+  measures = list(dict.fromkeys([*zoo.distinct(table), *sorted(yours)]))
+  board = ranking.leaderboard(table, measures, varied, n_resamples=0)
   board['yours'] = ['*' if name in yours else '' for name in board['measure']]
   columns = ['rank', 'measure', 'yours', 'computed', 'tau', 'psi', 'sign_error_mean']
   columns += ['sign_error_max', 'worst']
   shown = board[(board['rank'] <= flags.top) | (board['yours'] != '') | board['baseline']]
-  print(f'\n{len(table):,} networks of {len(paths)} runs, by Psi\n')
+  print(
+    f'\n{len(table):,} of {len(everything):,} networks in {len(paths)} runs are judged; by Psi\n'
+  )
   print(shown[columns].round(3).to_string(index=False))
   return 0
 
 
-def _guarded(measure) -> list[str]:
-  """The names that a family gives; says whether they tell two worlds apart."""
+def _names(family: str, measure) -> list[str]:
+  """The names that a family gives, by tracing it on a network of the guard.
+
+  Raises:
+    ConfigError: it fails, or does not give a dictionary of scalars.
+  """
+  import jax
+
+  from research.configuration import ConfigError
+  from research.measures import Trained, guard
+
+  model, *arrays = guard.worlds(0, 1).worlds['linear']
+  family = family.partition('@')[0]
+  try:
+    one = [jax.tree.map(lambda x: x[0], it) for it in arrays]
+    found = jax.eval_shape(lambda *it: measure(Trained(model, *it)), *one)
+  except Exception as error:
+    reason = str(error).partition('\n')[0]
+    raise ConfigError(
+      f'the measure {family!r} fails when it is traced: {type(error).__name__}: {reason}'
+    ) from error
+  shapes = [getattr(it, 'shape', None) for it in found.values()] if isinstance(found, dict) else []
+  if not shapes or any(shape != () for shape in shapes):
+    raise ConfigError(f'the measure {family!r} must return {{name: scalar}}, not {found}')
+  return [*found]
+
+
+def _guard(measure) -> None:
+  """Says how alike two worlds look to a family of which it can know nothing.
+
+  Raises:
+    ConfigError: it tells them apart.
+  """
+  from research.configuration import ConfigError
   from research.measures import guard
 
-  found = guard.leaks(measure, guard.worlds(0, 200))
-  for name, p in found.items():
-    verdict = 'it has seen the test labels' if p < 1e-6 else 'as it should'
-    print(f'{name}: p = {p:.2g} that two worlds look alike to it; {verdict}')
-  return [*found]
+  for name, p in guard.leaks(measure, guard.worlds(0, 200)).items():
+    print(f'{name}: p = {p:.2g} that two worlds look alike to it')
+    if p < 1e-6:
+      raise ConfigError(f'{name} tells two worlds apart: it has seen the test labels')
 
 
 def _own(file: str):
@@ -86,7 +124,10 @@ def _own(file: str):
   path = pathlib.Path(file)
   if not path.is_file():
     raise FileNotFoundError(f'no file {file}')
-  found = runpy.run_path(str(path)).get('MEASURES')
+  try:
+    found = runpy.run_path(str(path)).get('MEASURES')
+  except Exception as error:
+    raise ConfigError(f'mend {file}: {type(error).__name__}: {error}') from error
   if not isinstance(found, dict) or not found or not all(map(callable, found.values())):
     raise ConfigError(f"{file} must define MEASURES = {{'name': function}}")
   version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]

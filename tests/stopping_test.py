@@ -87,6 +87,15 @@ def test_a_network_that_diverges_is_not_waited_for(tmp_path):
   assert last['train/stopped_at'].notna().tolist() == [True, False]
 
 
+def test_the_last_step_is_looked_at_too(tmp_path):
+  table = train(
+    tmp_path, 'population.size=2', 'training.stop_every=500', 'training.total_steps=120'
+  )
+  last = table[table['step'] == 120]
+  assert (last['train/stopped_at'].notna() == (last['train/loss'] <= 0.5)).all()
+  assert last['train/stopped_at'].eq(120).any()
+
+
 def test_what_never_gets_there_goes_on_to_the_end(tmp_path):
   table = train(tmp_path, 'population.size=2', 'training.stop_loss=1e-9', 'training.total_steps=20')
   assert table['step'].max() == 20

@@ -210,7 +210,6 @@ def test_a_measure_of_ones_own_is_guarded_and_ranked(runs, tmp_path, monkeypatch
   assert rank.main([str(runs), f'--measures={mine}', '--top=2']) == 0
   out = capsys.readouterr().out
   assert 'mine/total: p = ' in out
-  assert 'as it should' in out
   assert '* ' in next(line for line in out.splitlines() if line.split()[1:2] == ['mine/total'])
 
 
@@ -235,14 +234,26 @@ def test_a_measure_that_was_changed_is_measured_again_and_needs_a_name_of_its_ow
   ('arguments', 'message'),
   [
     (['{tmp}'], 'no finished runs in'),
-    (['{tmp}', '--measures={tmp}/none.py'], 'no file'),
-    (['{tmp}', '--measures={tmp}/empty.py'], 'must define MEASURES'),
+    (['{runs}', '--measures={tmp}/none.py'], 'no file'),
+    (['{runs}', '--measures={tmp}/empty.py'], 'must define MEASURES'),
+    (['{runs}', '--measures={tmp}/broken.py'], 'mend'),
+    (['{runs}', '--measures={tmp}/vector.py'], "the measure 'f' must return {name: scalar}"),
+    (['{runs}', '--measures={tmp}/bare.py'], "the measure 'f' must return {name: scalar}"),
+    (['{runs}', '--measures={tmp}/raises.py'], "the measure 'f' fails when it is traced: KeyError"),
     ([], 'the following arguments are required: runs'),
   ],
 )
-def test_what_cannot_be_ranked_is_refused(tmp_path, capsys, arguments, message):
+def test_what_cannot_be_ranked_is_refused(runs, tmp_path, capsys, arguments, message):
   (tmp_path / 'empty.py').write_text('x = 1\n')
-  arguments = [argument.format(tmp=tmp_path) for argument in arguments]
+  (tmp_path / 'broken.py').write_text('def f(:\n')
+  for name, value in (
+    ('vector', '{"v": t.labels}'),
+    ('bare', 't.labels[0]'),
+    ('raises', '{}["k"]'),
+  ):
+    text = f'def f(t):\n  return {value}\nMEASURES = {{"f": f}}\n'
+    (tmp_path / f'{name}.py').write_text(text)
+  arguments = [argument.format(tmp=tmp_path, runs=runs) for argument in arguments]
   try:
     code = rank.main(arguments)
   except SystemExit as stop:
