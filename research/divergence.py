@@ -73,7 +73,7 @@ class Divergence:
     arrays = {name: np.asarray(value) for name, value in row.items()}
     return {name: np.where(mask, np.nan, x) if x.ndim else x for name, x in arrays.items()}
 
-  def without(self, done: np.ndarray) -> np.ndarray:
+  def or_broken(self, done: np.ndarray) -> np.ndarray:
     """Which members are done, or will never be: bool [R]."""
     self.look()
     return done | np.array([str(seed) in self.found for seed in self._seeds])

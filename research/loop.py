@@ -86,7 +86,7 @@ def train_and_evaluate(
   evaluation = configuration.call(settings.Evaluation, config, 'evaluation')
   total = training.total_steps
   evaluated = schedules.due_steps(total, evaluation.every, evaluation.per_decade)
-  looks = range(0, total, training.stop_every) if training.stop_loss is not None else ()
+  looks = {*range(0, total, training.stop_every), total} if training.stop_loss is not None else ()
 
   with contextlib.ExitStack() as stack:
     peers.of_first(lambda: stack.enter_context(workdirs.open_workdir(workdir)))
@@ -121,9 +121,9 @@ def train_and_evaluate(
         if stop.signal_number:
           checkpoints.wait()
           raise Interrupted(stop.signal_number, step)
-      if step in looks or (looks and step == total):
+      if step in looks:
         state = stopping.look(state, population.train_loss(state), training.stop_loss)
-        if diverged.without(np.isfinite(stopping.steps(state))).all():
+        if diverged.or_broken(np.isfinite(stopping.steps(state))).all():
           total = step
       row = population.measure(state, step)
       if step in evaluated or step == total:

@@ -3,7 +3,7 @@
 import functools
 import json
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from research.restored import restored
 from research.types import Params
 
 FILE = 'measures.json'
+Families = dict[str, dict[str, np.ndarray]]
 
 
 def measured(
@@ -44,22 +45,53 @@ def measured(
     ValueError: two families give the same name.
     FileNotFoundError, CheckpointError, ConfigError: as `restored` does.
   """
-  path = pathlib.Path(workdir) / FILE
+  workdir = pathlib.Path(workdir)
+  families = kept(
+    workdir, measures, lambda names: _measured(workdir, {name: measures[name] for name in names})
+  )
+  columns: dict[str, np.ndarray] = {}
+  for of_family in families.values():
+    if twice := of_family.keys() & columns.keys():
+      raise ValueError(f'measures must have names of their own; {min(twice)} is there twice')
+    columns |= of_family
+  return pd.DataFrame(columns).rename_axis('member')
+
+
+def kept(
+  workdir: str | pathlib.Path, families: Iterable[str], compute: Callable[[list[str]], Families]
+) -> Families:
+  """These families of numbers [R] of a finished run, from its file, or computed and put there.
+
+  Args:
+    workdir: a run directory.
+    families: their names.
+    compute: gives those that are asked of it; called once if any are missing.
+  """
+  path, families = pathlib.Path(workdir) / FILE, [*families]
+  if names := missing(workdir, families):
+    of, there = _read(path)
+    there |= compute(names)
+    text = json.dumps({'of': of, 'families': there}, default=_plain)
+    workdirs.replace_file(path, text + '\n')
+  _, there = _read(path)
+  return {
+    family: {name: np.array(values, float) for name, values in there[family].items()}
+    for family in families
+  }
+
+
+def missing(workdir: str | pathlib.Path, families: Iterable[str]) -> list[str]:
+  """Which of these families of a run are still to be computed."""
+  _, there = _read(pathlib.Path(workdir) / FILE)
+  return [name for name in families if name not in there]
+
+
+def _read(path: pathlib.Path) -> tuple[list[str], dict]:
+  """When the run was started, and what is kept of the run that was made then."""
   environment = workdirs.read_json(path.parent / 'environment.json') or {'attempts': []}
   of = [attempt['started'] for attempt in environment['attempts']]
-  kept = workdirs.read_json(path) or {}
-  families = kept['families'] if kept.get('of') == of else {}
-  missing = {name: measure for name, measure in measures.items() if name not in families}
-  if missing:
-    families |= _measured(path.parent, missing)
-    text = json.dumps({'of': of, 'families': families}, default=_plain)
-    workdirs.replace_file(path, text + '\n')
-  columns: dict[str, np.ndarray] = {}
-  for family in measures:
-    if twice := families[family].keys() & columns.keys():
-      raise ValueError(f'measures must have names of their own; {min(twice)} is there twice')
-    columns |= {name: np.array(values, float) for name, values in families[family].items()}
-  return pd.DataFrame(columns).rename_axis('member')
+  found = workdirs.read_json(path) or {}
+  return of, found['families'] if found.get('of') == of else {}
 
 
 def networks(workdir: str | pathlib.Path) -> tuple[Population, Params, Params]:
@@ -72,7 +104,7 @@ def networks(workdir: str | pathlib.Path) -> tuple[Population, Params, Params]:
   return population, *jax.device_get((population.init().params, state.params))
 
 
-def _measured(workdir: pathlib.Path, measures: Mapping[str, Measure]) -> dict:
+def _measured(workdir: pathlib.Path, measures: Mapping[str, Measure]) -> Families:
   """{family: {name: [R]}}; members of one number of examples share a program."""
   population, initial, final = networks(workdir)
   section = json.dumps(workdirs.read_json(workdir / 'config.json')['model'])

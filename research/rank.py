@@ -8,6 +8,7 @@ What is measured is kept beside each run; only what is new is computed.
 
 import argparse
 import hashlib
+import math
 import pathlib
 import runpy
 import sys
@@ -42,14 +43,14 @@ def _run(flags: argparse.Namespace) -> int:
   paths = [path for path in paths if workdirs.is_done(path)]
   if not paths:
     raise FileNotFoundError(
-      f'no finished runs in {flags.runs}; python -m research.replicate contest makes some'
+      f'no folders of finished runs in {flags.runs}, such as those that python -m research.replicate'
+      ' contest makes under its --workdir, in zoo'
     )
   names = {family: _names(family, measure) for family, measure in own.items()}
   yours = {name for of_family in names.values() for name in of_family}
   if taken := yours & {*zoo.KNOWN, *zoo.names_of_measures(zoo.networks(paths[:1]))}:
     raise ConfigError(f'measures must have names of their own; {min(taken)} is taken: rename it')
-  for measure in own.values():
-    _guard(measure)
+  _guard(own)
   everything = zoo.networks(paths, MEASURES | own)
   table = zoo.judged(everything)
   varied = [name for name in zoo.HYPERPARAMETERS if table[name].nunique() > 1]
@@ -98,19 +99,26 @@ def _names(family: str, measure) -> list[str]:
   return [*found]
 
 
-def _guard(measure) -> None:
-  """Says how alike two worlds look to a family of which it can know nothing.
+def _guard(own) -> None:
+  """Says how alike two worlds look to families that can know nothing of the world they are in.
 
   Raises:
-    ConfigError: it tells them apart.
+    ConfigError: one tells them apart.
   """
   from research.configuration import ConfigError
   from research.measures import guard
 
-  for name, p in guard.leaks(measure, guard.worlds(0, 200)).items():
-    print(f'{name}: p = {p:.2g} that two worlds look alike to it')
-    if p < 1e-6:
-      raise ConfigError(f'{name} tells two worlds apart: it has seen the test labels')
+  if not own:
+    return
+  worlds = guard.worlds(0, 200)
+  for measure in own.values():
+    for name, p in guard.leaks(measure, worlds).items():
+      if math.isnan(p):
+        print(f'{name}: not defined for the networks of the guard, which can say nothing of it')
+      else:
+        print(f'{name}: p = {p:.2g} that two worlds look alike to it')
+      if p < 1e-6:
+        raise ConfigError(f'{name} tells two worlds apart: it has seen the test labels')
 
 
 def _own(file: str):

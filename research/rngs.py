@@ -8,7 +8,12 @@ import numpy as np
 
 def named_key(seed: int | jax.Array, name: str) -> jax.Array:
   """A JAX key for one use of a seed; `seed` may be traced (a member of a vmapped population)."""
-  return jax.random.fold_in(jax.random.key(seed), zlib.crc32(name.encode()))
+  return of_name(jax.random.key(seed), name)
+
+
+def of_name(key: jax.Array, name: str) -> jax.Array:
+  """A JAX key for one use of another."""
+  return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
 def keys_of_rows(seed: jax.Array, name: str, step: jax.Array, rows: jax.Array) -> jax.Array:

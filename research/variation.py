@@ -91,8 +91,8 @@ class Vary:
     if self.n_train and (task.streamed or task.shared_order):
       raise ValueError('vary.n_train must be left out where batches are streamed or shared')
     values = self.of_members(size)
-    keys = [*zip(values.get('label_noise', [task.label_noise] * size),
-                 values.get('n_train', [n] * size), strict=True)]  # fmt: skip
+    noises = values.get('label_noise', [task.label_noise] * size)
+    keys = [*zip(noises, values.get('n_train', [n] * size), strict=True)]
     of = {
       (noise, m): dataclasses.replace(
         task, label_noise=float(noise), train=task.train if m == n else task.train.first(int(m))

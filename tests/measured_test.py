@@ -80,6 +80,20 @@ def test_what_is_kept_is_not_computed_again_unless_the_run_has_been(run, monkeyp
     measured.measured(run, {'mine': never})
 
 
+def test_other_numbers_are_kept_beside_them(run):
+  asked = []
+
+  def compute(names):
+    asked.extend(names)
+    return {name: {f'{name}/x': np.array([1.0, np.nan, np.inf, 0.0])} for name in names}
+
+  for _ in range(2):
+    found = measured.kept(run, ['of_all', 'of_pairs'], compute)
+    np.testing.assert_array_equal(found['of_pairs']['of_pairs/x'], [1, np.nan, np.inf, 0])
+  assert asked == ['of_all', 'of_pairs']
+  assert measured.missing(run, ['of_all', 'of_none']) == ['of_none']
+
+
 def test_runs_of_one_model_share_a_program(run, tmp_path):
   traced = []
 

@@ -16,7 +16,7 @@ pac_bayes.py     bounds and flatness by random noise
 worst_case.py    flatness in the worst direction
 sharpness.py     one ascent step, the Hessian, Fisher-Rao norms
 gradients.py     coherence, noise and lengths of the examples' gradients
-simple.py        how much a linear classifier explains
+linear.py        how much a linear classifier explains
 evidence.py      log evidence of the labels and of the function, under wide networks
 population.py    disagreement of networks on unlabelled inputs: of populations, so not in the dict
 
@@ -27,13 +27,13 @@ another in the contest, name it in the dict below.
 from research.measures.counts import counts
 from research.measures.evidence import evidence
 from research.measures.gradients import gradients
+from research.measures.linear import linear
 from research.measures.margins import margins
 from research.measures.measure import Measure, Trained
 from research.measures.norms import norms
 from research.measures.pac_bayes import pac_bayes
 from research.measures.path import path
 from research.measures.sharpness import sharpness
-from research.measures.simple import simple
 from research.measures.spectral import exact_spectral, frobenius, spectral
 from research.measures.worst_case import worst_case
 
@@ -48,7 +48,7 @@ MEASURES: dict[str, Measure] = {
   'pac_bayes': pac_bayes,
   'path': path,
   'sharpness': sharpness,
-  'simple': simple,
+  'linear': linear,
   'spectral': spectral,
   'worst_case': worst_case,
 }

@@ -20,8 +20,6 @@ Why no test labels: bits to a target test error (`research.theory.tails`) count 
 test errors. A measure may not read those; evidence asks the same of the labels that were trained with.
 """
 
-import re
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +27,7 @@ from jax.core import Tracer
 
 from research import trees
 from research.measures.examples import examples, spaced
+from research.measures.layers import natural
 from research.measures.measure import Trained
 from research.theory import kernels
 from research.types import Metrics, Params
@@ -135,7 +134,7 @@ def mlp_depth(params: Params, n_inputs: int) -> int | None:
       widths[trees.layer_of(name)] = leaf.shape
     elif name.rpartition('/')[2] != 'bias':
       return None
-  order = sorted(widths, key=lambda layer: [int(n) for n in re.findall(r'\d+', layer)])
+  order = sorted(widths, key=natural)
   fan_in = n_inputs
   for layer in order:
     if widths[layer][0] != fan_in:

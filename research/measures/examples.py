@@ -1,6 +1,5 @@
 """Which training examples a measure looks at, where all would be too many."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -41,8 +40,3 @@ def examples(trained: Trained, most: int | None = MOST) -> Batch:
 def spaced(n: int, most: int) -> np.ndarray:
   """The rows that are taken: `np.linspace(0, n - 1, m)`, rounded, int32 [m], m = min(n, most)."""
   return np.round(np.linspace(0, n - 1, min(n, most))).astype(np.int32)
-
-
-def sq_norm(tree) -> jax.Array:
-  """The sum of the squares of all entries of a tree of arrays."""
-  return sum((jnp.sum(jnp.square(x)) for x in jax.tree.leaves(tree)), jnp.zeros(()))

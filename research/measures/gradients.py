@@ -4,10 +4,12 @@ All come from the statistics of the gradients of the cross-entropy of at most 51
 the final parameters (once, for all formulas) and at the initial ones.
 """
 
+import optax
+
 from research.gradients import gradient_statistics
 from research.instruments import coherence, g_vendi, gradient_norms, gsnr, noise_scale, stiffness
 from research.losses import make_losses
-from research.measures.examples import examples, sq_norm
+from research.measures.examples import examples
 from research.measures.measure import Trained
 from research.types import Metrics
 
@@ -70,9 +72,9 @@ def gradients(trained: Trained) -> Metrics:
     'noise_scale': at_end['noise/scale'],
     'g_vendi': at_end['g_vendi/effective_number'],
     'variance': at_end['noise/trace'],
-    'norm': sq_norm(end.mean_grad) ** 0.5,
+    'norm': optax.tree.norm(end.mean_grad),
     'mean_norm': at_end['gradient_norms/mean'],
     'max_norm': at_end['gradient_norms/max'],
-    'initial_norm': sq_norm(start.mean_grad) ** 0.5,
+    'initial_norm': optax.tree.norm(start.mean_grad),
   }
   return {f'gradients/{name}': value for name, value in metrics.items()}

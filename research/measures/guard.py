@@ -129,7 +129,8 @@ def leaks(measure: Measure, trials: Trials) -> dict[str, float]:
 
   Small where a measure's law differs between the worlds. With n = d and invertible inputs it may not: p
   is then uniform, or above that for measures that take few values. Where a measure is not a number it
-  counts as larger than any, so that being defined in one world alone is seen too.
+  counts as larger than any, so that being defined in one world alone is seen too. One that is no
+  number in either world, of any network, is not judged: NaN.
 
   A test of many names at once takes p times their number.
 
@@ -138,7 +139,9 @@ def leaks(measure: Measure, trials: Trials) -> dict[str, float]:
   """
   of_worlds = values(measure, trials)
   first, second = (of_worlds[world] for world in two_worlds.WORLDS)
-  return {name: difference(first[name], second[name])[0] for name in first}
+  found = {name: difference(first[name], second[name])[0] for name in first}
+  undefined = {name for name in found if np.isnan([first[name], second[name]]).all()}
+  return {name: np.nan if name in undefined else p for name, p in found.items()}
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:

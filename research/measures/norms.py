@@ -2,11 +2,12 @@ r"""Norms of parameters as vectors, and of how far they have moved."""
 
 import jax
 import jax.numpy as jnp
+import optax
 
-from research.measures.layers import check_trees, layers_of, sq_frobenius
+from research.measures.layers import check_trees, layers_of
 from research.measures.measure import Trained
 from research.measures.scaling import scaled
-from research.types import Metrics, Params
+from research.types import Metrics
 
 
 def norms(trained: Trained) -> Metrics:
@@ -35,19 +36,11 @@ def norms(trained: Trained) -> Metrics:
   check_trees(trained)
   n, layers = len(trained.inputs), layers_of(trained)
   moved = jax.tree.map(jnp.subtract, trained.final, trained.initial)
+  kernels = [layer.final for layer in layers]
+  ways = [layer.final - layer.initial for layer in layers]
   return {
-    'norms/length': scaled(_length(trained.final), n),
-    'norms/distance': scaled(_length(moved), n),
-    'norms/sq_frobenius': scaled(_total([sq_frobenius(a.final) for a in layers]), n),
-    'norms/sq_frobenius_distance': scaled(
-      _total([sq_frobenius(a.final - a.initial) for a in layers]), n
-    ),
+    'norms/length': scaled(optax.tree.norm(trained.final), n),
+    'norms/distance': scaled(optax.tree.norm(moved), n),
+    'norms/sq_frobenius': scaled(optax.tree.norm(kernels, squared=True), n),
+    'norms/sq_frobenius_distance': scaled(optax.tree.norm(ways, squared=True), n),
   }
-
-
-def _length(params: Params) -> jax.Array:
-  return jnp.sqrt(_total([sq_frobenius(leaf) for leaf in jax.tree.leaves(params)]))
-
-
-def _total(terms: list[jax.Array]) -> jax.Array:
-  return jnp.sum(jnp.stack(terms))

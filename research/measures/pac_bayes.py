@@ -26,16 +26,16 @@ divergence, and for :math:`p = w^0` it is that of a noise in proportion to the d
 not the noise that :math:`\sigma'` was found with.
 """
 
-import zlib
-
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
-from research import trees
-from research.measures.examples import examples, sq_norm
+from research import rngs, trees
+from research.measures.examples import examples
 from research.measures.measure import Trained
 from research.measures.perturbation import STANDARD, Search, correct, largest_noise
+from research.measures.scaling import scaled
 from research.types import Metrics, Params
 
 EPSILON = 1e-3  # of the magnitude-aware noise: what a parameter of 0 still bears
@@ -76,24 +76,25 @@ def pac_bayes(trained: Trained, search: Search = STANDARD) -> Metrics:
   start, end = trained.initial, trained.final
   moved = jax.tree.map(jnp.subtract, end, start)
   omega = trees.n_parameters(end)
+  length, distance = (optax.tree.norm(tree, squared=True) for tree in (end, moved))
 
   def bound(complexity, sigma):
     return complexity + jnp.log(m / sigma) + 10
 
-  def published(reference):
-    return _half_log_ratios(moved, sq_norm(reference), sq_norm(reference), aware, omega)
+  def published(of_prior):
+    return _half_log_ratios(moved, of_prior, of_prior, aware, omega)
 
   mu = {
-    'init': bound(sq_norm(moved) / (4 * plain**2), plain),
-    'orig': bound(sq_norm(end) / (4 * plain**2), plain),
+    'init': bound(distance / (4 * plain**2), plain),
+    'orig': bound(length / (4 * plain**2), plain),
     'flatness': 1 / plain**2,
-    'mag_init': bound(_half_log_ratios(end, sq_norm(end), sq_norm(moved), aware, omega), aware),
-    'mag_orig': bound(_half_log_ratios(end, sq_norm(end), sq_norm(end), aware, omega), aware),
+    'mag_init': bound(_half_log_ratios(end, length, distance, aware, omega), aware),
+    'mag_orig': bound(_half_log_ratios(end, length, length, aware, omega), aware),
     'mag_flatness': 1 / aware**2,
-    'mag_init_published': bound(published(moved), aware),
-    'mag_orig_published': bound(published(end), aware),
+    'mag_init_published': bound(published(distance), aware),
+    'mag_orig_published': bound(published(length), aware),
   }
-  return {f'pac_bayes/{name}': jnp.sqrt(value / m) for name, value in mu.items()}
+  return {f'pac_bayes/{name}': scaled(value, m) for name, value in mu.items()}
 
 
 def noises(trained: Trained, search: Search = STANDARD) -> tuple[jax.Array, jax.Array]:
@@ -111,7 +112,7 @@ def noises(trained: Trained, search: Search = STANDARD) -> tuple[jax.Array, jax.
 
     return largest_noise(n_correct, len(batch['labels']), params, deviations, key, search)
 
-  keys = jax.random.split(jax.random.fold_in(trained.key, zlib.crc32(b'pac_bayes')))
+  keys = jax.random.split(rngs.of_name(trained.key, 'pac_bayes'))
   scales = jax.tree.map(lambda x: jnp.stack([jnp.ones_like(x), x]), params)
   plain, aware = lax.map(found, (keys, jnp.array([0.0, EPSILON]), scales))
   fine = jnp.all(jnp.isfinite(apply(params, batch['inputs'])))

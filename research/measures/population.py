@@ -7,9 +7,6 @@ given the training examples alone; say so where they are ranked together.
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-
-from research.theory import multiplicity
 
 
 def disagreement(logits: jax.Array) -> jax.Array:
@@ -55,26 +52,3 @@ def disagreement(logits: jax.Array) -> jax.Array:
   agree = jnp.take_along_axis(votes[None], chosen[..., None], axis=-1)[..., 0] - 1  # [R, n]
   found = 1 - jnp.sum(agree, axis=-1) / (n * (n_networks - 1))
   return jnp.where(jnp.any(jnp.isnan(logits), axis=(1, 2)), jnp.nan, found)
-
-
-def ambiguity(logits: jax.Array, losses: jax.Array, epsilon: float) -> float:
-  r"""The share of inputs on which some network as good as the best chooses another class.
-
-  `research.theory.multiplicity.ambiguity` of the classes chosen, where a network is good if its loss is
-  within epsilon of the least. With losses on the training examples, no test label is read.
-
-  Guarantees (each is a test): of two networks it is their disagreement; 0 where epsilon admits the best
-  alone.
-
-  Args:
-    logits: [R, n, C].
-    losses: [R], of each network, on what it was trained on.
-    epsilon: in the unit of the losses.
-
-  Raises:
-    ValueError: as in `research.theory.multiplicity.ambiguity`.
-  """
-  if logits.ndim != 3:
-    raise ValueError(f'logits must be [R, n, C], not {list(logits.shape)}')
-  chosen = np.eye(logits.shape[-1])[np.argmax(np.asarray(logits), axis=-1)]
-  return multiplicity.ambiguity(chosen, np.asarray(losses), epsilon)

@@ -4,16 +4,16 @@ L is the mean cross-entropy of at most 512 training examples, in nats, whatever 
 with; H its Hessian, of a ReLU network where relus do not switch; w the parameters.
 """
 
-import zlib
-
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
+from research import rngs
 from research.instruments import Network
 from research.instruments import sharpness as largest_eigenvalue
 from research.losses import make_losses
-from research.measures.examples import examples, sq_norm
+from research.measures.examples import examples
 from research.measures.measure import Trained
 from research.types import Metrics, Params
 
@@ -74,13 +74,13 @@ def sharpness(trained: Trained, *, iterations: int = 10, probes: int = 8) -> Met
     return jnp.mean(losses(params, batch))
 
   top = largest_eigenvalue(iterations=iterations).measure(Network(losses), params, batch)
-  key = jax.random.fold_in(trained.key, zlib.crc32(b'sharpness'))
+  key = rngs.of_name(trained.key, 'sharpness')
   traces = hessian_traces(loss, params, key, probes)
   rao, rao_model = _fisher_rao(trained.model.apply, params, batch['inputs'], batch['labels'])
   metrics = {
     'sam': sam_sharpness(loss, params),
     'max_eigenvalue': top['sharpness/max_eigenvalue'],
-    'norm_times_trace': sq_norm(params) * traces['trace'],
+    'norm_times_trace': optax.tree.norm(params, squared=True) * traces['trace'],
     'fisher_rao': rao,
     'fisher_rao_model': rao_model,
     **traces,
@@ -91,7 +91,7 @@ def sharpness(trained: Trained, *, iterations: int = 10, probes: int = 8) -> Met
 def sam_sharpness(loss, params: Params, radius: float = RADIUS) -> jax.Array:
   r""":math:`L(w + \rho g / \|g\|) - L(w)`, []; 0 where the gradient is 0."""
   value, gradient = jax.value_and_grad(loss)(params)
-  length = jnp.sqrt(sq_norm(gradient))
+  length = optax.tree.norm(gradient)
   scale = jnp.where(length == 0, 0.0, radius / jnp.where(length == 0, 1.0, length))
   return loss(jax.tree.map(lambda x, g: x + scale * g, params, gradient)) - value
 
@@ -117,7 +117,7 @@ def hessian_traces(loss, params: Params, key: jax.Array, probes: int) -> dict[st
 
   plain, relative = lax.map(probe, jax.random.split(key, probes))
   by_leaf, relative = jnp.mean(plain, axis=0), jnp.mean(relative, axis=0)
-  sq_norms = jnp.stack([sq_norm(x) for x in leaves])
+  sq_norms = jnp.stack([jnp.vdot(x, x) for x in leaves])
   return {
     'trace': jnp.sum(by_leaf),
     'trace_by_leaf': jnp.sum(sq_norms * by_leaf),

@@ -15,13 +15,15 @@ point, not the worst: the true :math:`\alpha` is at most this one.
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
 from research import trees
 from research.losses import make_losses
-from research.measures.examples import examples, sq_norm
+from research.measures.examples import examples
 from research.measures.measure import Trained
 from research.measures.perturbation import correct
+from research.measures.scaling import scaled
 from research.types import Batch, Metrics, Params
 
 EPSILON = 1e-3
@@ -80,10 +82,10 @@ def worst_case(trained: Trained) -> Metrics:
   mu = {
     'flatness': 1 / plain**2,
     'mag_flatness': 1 / aware**2,
-    'init': bound(sq_norm(moved)),
-    'orig': bound(sq_norm(params)),
+    'init': bound(optax.tree.norm(moved, squared=True)),
+    'orig': bound(optax.tree.norm(params, squared=True)),
   }
-  metrics = {name: jnp.sqrt(value / m) for name, value in mu.items()}
+  metrics = {name: scaled(value, m) for name, value in mu.items()}
   loss = _loss(trained.model.apply, batch)
   corner = ascended(loss, params, jax.tree.map(lambda x: BOX * (jnp.abs(x) + 1), params))
   before = loss(params)

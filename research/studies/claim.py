@@ -95,12 +95,17 @@ def weakest(verdicts: Sequence[Verdict], *, highest: bool = False) -> Verdict:
   every one of them holds at its own level is enough for all to hold at that level: there is no
   correction for their number.
   """
+  return min(verdicts, key=lambda it: _rank(it, -it.ours if highest else it.ours))
 
-  def rank(verdict):
-    value = -verdict.ours if highest else verdict.ours
-    return (False, None, True).index(verdict.holds), -np.inf if np.isnan(value) else value
 
-  return min(verdicts, key=rank)
+def farthest(verdicts: Sequence[Verdict]) -> Verdict:
+  """Likewise, of claims that ratios are 1: among equals the one farthest from it, up or down."""
+  return min(verdicts, key=lambda it: _rank(it, -abs(np.log(it.ours))))
+
+
+def _rank(verdict: Verdict, value: float) -> tuple[int, float]:
+  """The smaller, the more a verdict weighs among several."""
+  return (False, None, True).index(verdict.holds), -np.inf if np.isnan(value) else value
 
 
 def _beyond(values: np.ndarray, bound: float, sign: int, log: bool, note: str) -> Verdict:

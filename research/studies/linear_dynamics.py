@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from research.figures import linear_dynamics as drawing
 from research.studies import plan
-from research.studies.claim import Claim, Verdict, exceeds, falls_below, weakest, within
+from research.studies.claim import Claim, Verdict, exceeds, falls_below, farthest, weakest, within
 from research.theory import linear_dynamics as theory
 
 TITLE = 'High-dimensional dynamics of generalization error: a linear student, exactly'
@@ -96,7 +96,7 @@ def mean_curves_match(table: pd.DataFrame) -> Verdict:
   for (load, start), part in ratios.groupby(['load', 'start']):
     values = part.groupby('seed')['ratio'].mean().to_numpy()
     verdicts.append(within(values, 0.95, 1.05, log=True, note=f'load {load:g}, start {start:g}'))
-  return _farthest(verdicts)
+  return farthest(verdicts)
 
 
 def training_curves_match(table: pd.DataFrame) -> Verdict:
@@ -134,7 +134,7 @@ def unseen_directions_are_frozen(table: pd.DataFrame) -> Verdict:
     within(part['ratio'].to_numpy(), 0.95, 1.05, log=True, note=f'load {load:g}')
     for load, part in shares.groupby('load')
   ]
-  return _farthest(verdicts)
+  return farthest(verdicts)
 
 
 def large_starts_hurt(table: pd.DataFrame) -> Verdict:
@@ -267,11 +267,6 @@ def _apart(table: pd.DataFrame, name: str) -> Verdict:
     values = part.groupby('seed')['apart'].mean().to_numpy()
     verdicts.append(falls_below(values, 0.05, note=f'load {load:g}, start {start:g}'))
   return weakest(verdicts, highest=True)
-
-
-def _farthest(verdicts: Sequence[Verdict]) -> Verdict:
-  """Of ratios that should be 1: one that is not shown, else the farthest."""
-  return max(verdicts, key=lambda v: (v.holds is not True, abs(np.log(v.ours))))
 
 
 def _peak(table: pd.DataFrame, name: str, others: Sequence[float]) -> Verdict:

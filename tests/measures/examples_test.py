@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from research.measures import Trained
-from research.measures.examples import examples, spaced, sq_norm
+from research.measures.examples import examples, spaced
 from research.models import make_model
 
 MODEL = make_model(2, name='mlp', widths=())
@@ -40,7 +40,3 @@ def test_bad_arguments_are_named():
     examples(trained(3, jnp.arange(2)))
   with pytest.raises(ValueError, match='^labels must'):
     examples(trained(0))
-
-
-def test_the_squared_norm_is_over_all_leaves():
-  assert sq_norm({'a': jnp.array([1.0, 2.0]), 'b': jnp.array([[3.0]])}) == 14.0

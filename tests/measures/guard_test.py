@@ -47,6 +47,18 @@ def test_no_measure_tells_the_worlds_apart(family, trials):
     )
 
 
+def test_what_is_defined_in_one_world_alone_is_caught_and_in_none_is_not_judged(trials):
+  peeking = peek(trials)
+
+  def undefined(trained):
+    peeked = peeking(trained)['peek/test_error']
+    return {'nowhere': jnp.nan * peeked, 'here': jnp.where(peeked > 0.5, jnp.nan, 1.0)}
+
+  found = guard.leaks(undefined, trials)
+  assert np.isnan(found['nowhere'])
+  assert found['here'] < 1e-10
+
+
 def peek(trials):
   """A measure that finds the test error of a network by its key."""
   keys = np.concatenate([jax.random.key_data(trials.worlds[world].key) for world in WORLDS])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from research.measures.population import ambiguity, disagreement
+from research.measures.population import disagreement
 
 R, N, C = 5, 12, 3
 LOGITS = jax.random.normal(jax.random.key(0), (R, N, C))
@@ -66,19 +66,7 @@ def test_a_nan_is_reported_for_its_network_alone():
   np.testing.assert_array_equal(np.isnan(found), np.arange(R) == 1)
 
 
-def test_ambiguity_of_two_networks_is_their_disagreement():
-  losses = jnp.array([0.1, 0.3])
-  expected = float(disagreement(LOGITS[:2])[0])
-  assert ambiguity(LOGITS[:2], losses, 0.5) == pytest.approx(expected)
-  assert expected > 0
-  assert ambiguity(LOGITS[:2], losses, 0.0) == 0.0
-
-
 def test_bad_arguments_are_named():
   for logits in (LOGITS[:1], LOGITS[0], LOGITS[:, :0]):
     with pytest.raises(ValueError, match='^logits must'):
       disagreement(logits)
-  with pytest.raises(ValueError, match='^logits must'):
-    ambiguity(LOGITS[0], jnp.zeros(R), 0.1)
-  with pytest.raises(ValueError, match='^epsilon must'):
-    ambiguity(LOGITS, jnp.zeros(R), -0.1)

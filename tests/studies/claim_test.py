@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from research.studies.claim import Claim, Verdict, exceeds, falls_below, weakest, within
+from research.studies.claim import Claim, Verdict, exceeds, falls_below, farthest, weakest, within
 
 
 def test_exceeds_agrees_with_students_interval_by_hand():
@@ -93,6 +93,14 @@ def test_the_weakest_verdict_is_one_that_fails_whatever_its_number():
   assert weakest([holds, unknown, fails]) is fails
   assert weakest([holds, unknown]) is unknown
   assert weakest([holds, Verdict(holds=True, ours=9.0)]) is holds
+
+
+def test_the_farthest_ratio_is_that_in_either_direction_and_one_that_is_not_shown_goes_first():
+  twice, third, unknown = (Verdict(holds=True, ours=ours) for ours in (2.0, 1 / 3, np.nan))
+  assert farthest([twice, third]) is farthest([third, twice]) is third
+  assert farthest([third, unknown]) is unknown
+  fails = Verdict(holds=False, ours=1.1)
+  assert farthest([unknown, third, fails, Verdict(holds=None)]) is fails
 
 
 def test_name_and_text_of_a_claim_are_those_of_its_predicate():

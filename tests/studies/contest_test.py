@@ -17,7 +17,7 @@ NAMES = (
   'gradients/minus_coherence',
   'evidence/labels_nngp',
   'evidence/function_nngp',
-  'simple/minus_linearity',
+  'linear/minus_explained',
   'speed/log_steps',
   'exact_spectral/log_product_over_margin',
   'norms/distance',
@@ -60,8 +60,8 @@ FALSE = {
   'final_coherence_ranks_within_a_sample': {('gradients/minus_coherence', 'tau_within'): -0.4},
   'evidence_ranks_networks': {('evidence/labels_nngp', 'tau'): 0.0},
   'evidence_of_the_function_ranks_within_a_sample': {('evidence/function_nngp', 'tau_within'): 0.0},
-  'simplicity_ranks_networks': {('simple/minus_linearity', 'tau'): 0.0},
-  'simplicity_ranks_within_a_sample': {('simple/minus_linearity', 'tau_within'): 0.0},
+  'simplicity_ranks_networks': {('linear/minus_explained', 'tau'): 0.0},
+  'simplicity_ranks_within_a_sample': {('linear/minus_explained', 'tau_within'): 0.0},
   'flatness_ranks_within_a_sample': {('pac_bayes/mag_flatness', 'tau_within'): 0.0},
   'slow_training_generalizes_worse': {('speed/log_steps', 'tau_within'): -0.1},
   'disagreement_ranks_networks': {('population/disagreement', 'psi'): 0.5},
@@ -182,6 +182,19 @@ def test_networks_have_their_settings_their_gap_and_their_measures(runs):
   assert zoo.judged(table.assign(reached=[True, False] * 8)).index.tolist() == [*range(8)]
 
 
+def test_what_is_kept_is_not_measured_again(runs, monkeypatch, capsys):
+  first = zoo.networks(sorted(runs.iterdir()), {'mine': size})
+  capsys.readouterr()
+
+  def never(*_):
+    raise AssertionError('restored again')
+
+  monkeypatch.setattr(zoo.measured, 'networks', never)
+  again = zoo.networks(sorted(runs.iterdir()), {'mine': size})
+  pd.testing.assert_frame_equal(first, again)
+  assert 'measuring' not in capsys.readouterr().out
+
+
 def test_the_referees_tables_come_out_of_a_zoo(runs, monkeypatch):
   monkeypatch.setattr(zoo, 'MEASURES', {'mine': size})
   monkeypatch.setattr(ranking, 'RESAMPLES', 5)
@@ -202,7 +215,8 @@ def test_a_measure_of_ones_own_is_guarded_and_ranked(runs, tmp_path, monkeypatch
     'import jax\n'
     'import jax.numpy as jnp\n'
     'def total(trained):\n'
-    '  return {"mine/total": sum(jnp.sum(jnp.abs(x)) for x in jax.tree.leaves(trained.final))}\n'
+    '  return {"mine/total": sum(jnp.sum(jnp.abs(x)) for x in jax.tree.leaves(trained.final)),'
+    ' "mine/nan": jnp.array(jnp.nan)}\n'
     'MEASURES = {"total": total}\n'
   )
   monkeypatch.setattr('research.measures.MEASURES', {'mine': size})
@@ -210,6 +224,7 @@ def test_a_measure_of_ones_own_is_guarded_and_ranked(runs, tmp_path, monkeypatch
   assert rank.main([str(runs), f'--measures={mine}', '--top=2']) == 0
   out = capsys.readouterr().out
   assert 'mine/total: p = ' in out
+  assert 'mine/nan: not defined' in out
   assert '* ' in next(line for line in out.splitlines() if line.split()[1:2] == ['mine/total'])
 
 
@@ -233,7 +248,7 @@ def test_a_measure_that_was_changed_is_measured_again_and_needs_a_name_of_its_ow
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
-    (['{tmp}'], 'no finished runs in'),
+    (['{tmp}'], 'no folders of finished runs in'),
     (['{runs}', '--measures={tmp}/none.py'], 'no file'),
     (['{runs}', '--measures={tmp}/empty.py'], 'must define MEASURES'),
     (['{runs}', '--measures={tmp}/broken.py'], 'mend'),

@@ -25,11 +25,8 @@ from research.studies.contest import claims, ranking, zoo
 from research.studies.plan import Experiment
 
 TITLE = 'The contest of theories'
-EXPERIMENTS = {
-  'zoo': Experiment(
-    config='configs/contest/zoo.py', instruments=('coherence', 'noise_scale')
-  )
-}  # fmt: skip
+ZOO = Experiment(config='configs/contest/zoo.py', instruments=('coherence', 'noise_scale'))
+EXPERIMENTS = {'zoo': ZOO}
 CALCULATIONS = {}
 MEASUREMENTS = {
   'networks': (ranking.networks, 'zoo'),
@@ -42,8 +39,8 @@ SHOWN = (
   'gradients/minus_coherence',
   'evidence/labels_nngp',
   'evidence/function_nngp',
-  'simple/minus_linearity',
-  'pac_bayes/mag_init',
+  'linear/minus_explained',
+  'pac_bayes/mag_flatness',
   'exact_spectral/log_product_over_margin',
   'speed/log_steps',
 )

@@ -18,7 +18,7 @@ FEW = Verdict(holds=None, note='too few networks have reached the common trainin
 def the_gaps_can_be_told_apart(leaderboard: pd.DataFrame) -> Verdict:
   """The test sets are large enough to judge by: gaps measured on other test sets of the same size rank
   the networks alike (tau above 0.9)."""
-  return _above(leaderboard, 'baseline/remeasured', 'tau', 0.9)
+  return _of_one(leaderboard, 'baseline/remeasured', 'tau', 0.9)
 
 
 def no_measure_knows_the_gap(leaderboard: pd.DataFrame) -> Verdict:
@@ -81,7 +81,7 @@ def what_ranks_best_knows_the_sample(leaderboard: pd.DataFrame) -> Verdict:
 def products_of_norms_mislead(leaderboard: pd.DataFrame) -> Verdict:
   """Products of the layers' spectral norms, over the margin, rank networks the wrong way round (tau
   below 0)."""
-  return _below(leaderboard, 'exact_spectral/log_product_over_margin', 'tau')
+  return _of_one(leaderboard, 'exact_spectral/log_product_over_margin', 'tau', below=True)
 
 
 def flatness_is_better_than_norms(leaderboard: pd.DataFrame) -> Verdict:
@@ -103,60 +103,60 @@ def flatness_is_better_than_norms(leaderboard: pd.DataFrame) -> Verdict:
 def early_coherence_ranks_networks(leaderboard: pd.DataFrame) -> Verdict:
   """The more coherent the gradients of the first four epochs are, the smaller is the gap (tau of the
   negative over all networks, above 0)."""
-  return _above(leaderboard, 'training/minus_early_coherence', 'tau')
+  return _of_one(leaderboard, 'training/minus_early_coherence', 'tau')
 
 
 def early_coherence_ranks_within_a_sample(leaderboard: pd.DataFrame) -> Verdict:
   """... and among networks of equal dataset, label noise and number of examples (tau within, above
   0)."""
-  return _above(leaderboard, 'training/minus_early_coherence', 'tau_within')
+  return _of_one(leaderboard, 'training/minus_early_coherence', 'tau_within')
 
 
 def final_coherence_ranks_within_a_sample(leaderboard: pd.DataFrame) -> Verdict:
   """So does coherence when training ends (tau of the negative within a sample, above 0)."""
-  return _above(leaderboard, 'gradients/minus_coherence', 'tau_within')
+  return _of_one(leaderboard, 'gradients/minus_coherence', 'tau_within')
 
 
 def evidence_ranks_networks(leaderboard: pd.DataFrame) -> Verdict:
   """The less likely its labels are for networks of its depth and infinite width, the larger is the gap
   (tau over all networks, above 0)."""
-  return _above(leaderboard, 'evidence/labels_nngp', 'tau')
+  return _of_one(leaderboard, 'evidence/labels_nngp', 'tau')
 
 
 def evidence_of_the_function_ranks_within_a_sample(leaderboard: pd.DataFrame) -> Verdict:
   """... and the less likely the function learned, among networks of equal dataset, label noise and
   number of examples (tau within, above 0)."""
-  return _above(leaderboard, 'evidence/function_nngp', 'tau_within')
+  return _of_one(leaderboard, 'evidence/function_nngp', 'tau_within')
 
 
 def simplicity_ranks_networks(leaderboard: pd.DataFrame) -> Verdict:
   """The more of a network's training outputs a linear classifier explains, the smaller is its gap (tau
-  of the negative linearity over all networks, above 0)."""
-  return _above(leaderboard, 'simple/minus_linearity', 'tau')
+  of minus the share explained, over all networks, above 0)."""
+  return _of_one(leaderboard, 'linear/minus_explained', 'tau')
 
 
 def simplicity_ranks_within_a_sample(leaderboard: pd.DataFrame) -> Verdict:
   """... and among networks of equal dataset, label noise and number of examples (tau within, above
   0)."""
-  return _above(leaderboard, 'simple/minus_linearity', 'tau_within')
+  return _of_one(leaderboard, 'linear/minus_explained', 'tau_within')
 
 
 def flatness_ranks_within_a_sample(leaderboard: pd.DataFrame) -> Verdict:
   """Networks that withstand more noise in proportion to their weights generalize better, among those of
   equal dataset, label noise and number of examples (tau within, above 0)."""
-  return _above(leaderboard, 'pac_bayes/mag_flatness', 'tau_within')
+  return _of_one(leaderboard, 'pac_bayes/mag_flatness', 'tau_within')
 
 
 def slow_training_generalizes_worse(leaderboard: pd.DataFrame) -> Verdict:
   """The more steps a network takes to the common loss, the larger is its gap, among networks of equal
   dataset, label noise and number of examples (tau within, above 0)."""
-  return _above(leaderboard, 'speed/log_steps', 'tau_within')
+  return _of_one(leaderboard, 'speed/log_steps', 'tau_within')
 
 
 def disagreement_ranks_networks(leaderboard: pd.DataFrame) -> Verdict:
   """The more two networks of a setting disagree on inputs without labels, the larger is their gap (Psi
   above 0.5; bound ours)."""
-  return _above(leaderboard, 'population/disagreement', 'psi', 0.5)
+  return _of_one(leaderboard, 'population/disagreement', 'psi', 0.5)
 
 
 def disagreement_is_the_error(networks: pd.DataFrame) -> Verdict:
@@ -199,29 +199,20 @@ def combinations_transfer_to_other_datasets(left_out: pd.DataFrame) -> Verdict:
   return exceeds((tau['ridge'] - tau['best']).to_numpy(), 0, note='; '.join(parts))
 
 
-def _above(board: pd.DataFrame, name: str, score: str, bound: float = 0) -> Verdict:
+def _of_one(
+  board: pd.DataFrame, name: str, score: str, bound: float = 0, *, below: bool = False
+) -> Verdict:
+  """Whether the interval of a measure's score is above the bound, or below it."""
   if board.empty:
     return FEW
   if name not in set(board['measure']):
     return Verdict(holds=None, note=f'{name} is not in this contest')
   row = _row(board, name)
-  return _verdict(row, score, bool(row[f'{score}_low'] > bound))
-
-
-def _below(board: pd.DataFrame, name: str, score: str) -> Verdict:
-  if board.empty:
-    return FEW
-  if name not in set(board['measure']):
-    return Verdict(holds=None, note=f'{name} is not in this contest')
-  row = _row(board, name)
-  return _verdict(row, score, bool(row[f'{score}_high'] < 0))
-
-
-def _verdict(row: pd.Series, score: str, holds: bool) -> Verdict:
   if not np.isfinite(row[score]):
-    return Verdict(holds=None, note=f'{SCORES[score]} of {row["measure"]} could not be computed')
+    return Verdict(holds=None, note=f'{SCORES[score]} of {name} could not be computed')
+  holds = row[f'{score}_high'] < bound if below else row[f'{score}_low'] > bound
   return Verdict(
-    holds=holds,
+    holds=bool(holds),
     ours=float(row[score]),
     stderr=_stderr(row, score),
     n=int(row['computed']),

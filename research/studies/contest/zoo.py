@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from research import measured, tables, workdirs
+from research import measured, tables, variation, workdirs
 from research.configuration import ConfigError
 from research.measures import MEASURES, Measure
 from research.measures.population import disagreement
@@ -35,14 +35,9 @@ HYPERPARAMETERS = (
   'dropout',
   'optimizer',
 )
-VARIED = {
-  'learning_rate': 'optimizer.learning_rate',
-  'weight_decay': 'optimizer.weight_decay',
-  'label_noise': 'task.label_noise',
-  'n_train': 'task.n_train',
-}
 KNOWN = (*HYPERPARAMETERS, 'run', 'member', 'seed', 'gap', 'test_error', 'n_test', 'reached')
 EARLY = 4  # epochs
+POPULATION = 'population'  # what is kept beside the families of measures
 
 
 def networks(
@@ -55,11 +50,12 @@ def networks(
   Raises:
     ConfigError: a run has no widths, or no common training loss.
   """
-  paths, tables_of_runs = [*paths], []
+  paths, of_runs = [*paths], []
   for number, path in enumerate(paths, 1):
-    print(f'measuring {number} of {len(paths)}: {path.name}', flush=True)
-    tables_of_runs.append(_of_run(path, measures))
-  return pd.concat(tables_of_runs, ignore_index=True)
+    if measured.missing(path, [*measures, POPULATION]):
+      print(f'measuring {number} of {len(paths)}: {path.name}', flush=True)
+    of_runs.append(_of_run(path, measures))
+  return pd.concat(of_runs, ignore_index=True)
 
 
 def names_of_measures(table: pd.DataFrame) -> list[str]:
@@ -92,7 +88,7 @@ def _of_run(path: pathlib.Path, measures: Mapping[str, Measure]) -> pd.DataFrame
   found['width'], found['depth'] = widths[0], len(widths)
   found['dropout'] = config['model'].get('dropout', 0.0)
   found['batch_size'] = config['training']['batch_size']
-  for name, key in VARIED.items():
+  for name, key in variation.KEYS.items():
     section, _, last = key.partition('.')
     found[name] = final[key] if key in final else config[section][last]
   found['learning_rate'] = (found['learning_rate'] / found['learning_rate'].min()).round(6)
@@ -103,7 +99,9 @@ def _of_run(path: pathlib.Path, measures: Mapping[str, Measure]) -> pd.DataFrame
   found = found.join(of_record(record))
   epochs = final['train/stopped_at'] / (found['n_train'] // found['batch_size'])
   found['speed/log_epochs'] = np.log(epochs.where(epochs > 0))
-  return found.join(of_population(path, found)).reset_index()
+  settings = found[[*variation.KEYS, 'reached']]
+  kept = measured.kept(path, [POPULATION], lambda _: {POPULATION: of_population(path, settings)})
+  return found.join(pd.DataFrame(kept[POPULATION], index=found.index)).reset_index()
 
 
 def of_record(record: pd.DataFrame) -> pd.DataFrame:
@@ -130,7 +128,7 @@ def of_record(record: pd.DataFrame) -> pd.DataFrame:
   return pd.DataFrame.from_dict(rows, orient='index').rename_axis('member')
 
 
-def of_population(path: pathlib.Path, settings: pd.DataFrame) -> pd.DataFrame:
+def of_population(path: pathlib.Path, settings: pd.DataFrame) -> dict[str, np.ndarray]:
   """Disagreement on the test inputs between networks of one setting that differ in their seed, and have
   reached the common loss; and how many inputs those are."""
   population, _, params = measured.networks(path)
@@ -138,11 +136,11 @@ def of_population(path: pathlib.Path, settings: pd.DataFrame) -> pd.DataFrame:
   logits = jax.jit(lambda p: jax.lax.map(lambda one: population.model.apply(one, inputs), p))(
     params
   )
-  found = pd.Series(np.nan, index=settings.index)
-  for _, own in settings[settings['reached']].groupby([*VARIED]):
+  found = np.full(len(settings), np.nan)
+  for _, own in settings[settings['reached']].groupby([*variation.KEYS]):
     if len(own) > 1:
       found[own.index] = np.asarray(disagreement(logits[own.index.to_numpy()]))
-  return pd.DataFrame({'population/disagreement': found, 'n_test': len(inputs)})
+  return {'population/disagreement': found, 'n_test': np.full(len(settings), len(inputs))}
 
 
 def _mean(rows: pd.DataFrame, metric: str) -> float:

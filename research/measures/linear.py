@@ -24,17 +24,17 @@ PENALTIES = (1e-2, 1e-1, 1.0, 10.0)
 MOST = 2048
 
 
-def simple(trained: Trained) -> Metrics:
+def linear(trained: Trained) -> Metrics:
   r"""Minus the part of a network's predictions that a linear classifier explains.
 
   With F the class that the network predicts of a training example, Y its label, L the class that the
   linear classifier of the others predicts, and z the logits:
 
-  - `simple/minus_performance_correlation`: :math:`-(I(F;Y) - I(F;Y \mid L))`, bits, jackknifed
+  - `linear/minus_performance_correlation`: :math:`-(I(F;Y) - I(F;Y \mid L))`, bits, jackknifed
     (`research.theory.information`).
-  - `simple/information_beyond`: :math:`I(F;Y \mid L)`, bits: what the network knows beyond L.
-  - `simple/minus_agreement`: minus the share of examples with F = L.
-  - `simple/minus_linearity`: minus the share of the variance of the logits, each centred over its
+  - `linear/information_beyond`: :math:`I(F;Y \mid L)`, bits: what the network knows beyond L.
+  - `linear/minus_agreement`: minus the share of examples with F = L.
+  - `linear/minus_explained`: minus the share of the variance of the logits, each centred over its
     classes, that ridge regression on the others' logits explains (with the same A): 1 for a linear
     network, as :math:`\lambda` falls.
 
@@ -56,7 +56,7 @@ def simple(trained: Trained) -> Metrics:
     ValueError: as in `examples`.
 
   References: `Nakkiran et al. (2019) <https://arxiv.org/abs/1905.11604>`_ for the performance
-    correlation, on test examples; leaving out and the linearity are ours.
+    correlation, on test examples; leaving out and the share explained are ours.
   """
   batch = examples(trained, MOST)
   labels = batch['labels']
@@ -68,19 +68,19 @@ def simple(trained: Trained) -> Metrics:
   both = jnp.concatenate([targets, z], axis=-1)
   left_out = jax.vmap(lambda penalty: left_out_fits(x, both, penalty))(jnp.asarray(PENALTIES))
   errors = jnp.sum(jnp.square(left_out[..., :n_classes] - targets[None]), axis=(1, 2))
-  linear = jnp.argmax(left_out[jnp.argmin(errors)][:, :n_classes], axis=-1)
+  chosen = jnp.argmax(left_out[jnp.argmin(errors)][:, :n_classes], axis=-1)
   misses = jnp.sum(jnp.square(left_out[..., n_classes:] - z[None]), axis=(1, 2))
   spread = jnp.sum(jnp.square(z - jnp.mean(z, axis=0, keepdims=True)))
   predicted = jnp.argmax(logits, axis=-1)
-  triple = (predicted, labels, linear, n_classes)
+  triple = (predicted, labels, chosen, n_classes)
   metrics = {
     'minus_performance_correlation': -information.estimated_interaction(*triple).value,
     'information_beyond': information.estimated_conditional_mutual_information(*triple).value,
-    'minus_agreement': -jnp.mean(predicted == linear),
-    'minus_linearity': jnp.min(misses) / spread - 1,
+    'minus_agreement': -jnp.mean(predicted == chosen),
+    'minus_explained': jnp.min(misses) / spread - 1,
   }
   fine = jnp.all(jnp.isfinite(logits))
-  return {f'simple/{name}': jnp.where(fine, x, jnp.nan) for name, x in metrics.items()}
+  return {f'linear/{name}': jnp.where(fine, x, jnp.nan) for name, x in metrics.items()}
 
 
 def left_out_fits(x: jax.Array, targets: jax.Array, penalty: jax.Array) -> jax.Array:

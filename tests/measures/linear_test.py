@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from research.measures import Trained
-from research.measures.simple import left_out_fits, simple
+from research.measures.linear import left_out_fits, linear
 from research.models import make_model
 
 MODEL = make_model(3, name='mlp', widths=())
@@ -21,7 +21,7 @@ def trained(labels, seed=0, order=None, model=MODEL):
 
 
 def pure(params, x, labels):
-  return simple(Trained(MODEL, None, params, x, labels, jax.random.key(0)))
+  return linear(Trained(MODEL, None, params, x, labels, jax.random.key(0)))
 
 
 compiled = jax.jit(pure)
@@ -29,7 +29,7 @@ compiled = jax.jit(pure)
 
 def measured(it):
   found = jax.tree.map(float, compiled(it.final, it.inputs, it.labels))
-  return {name.removeprefix('simple/'): value for name, value in found.items()}
+  return {name.removeprefix('linear/'): value for name, value in found.items()}
 
 
 def own_labels(seed=0):
@@ -50,21 +50,21 @@ def test_what_is_left_out_is_what_refitting_without_it_predicts(m, d):
 
 
 def test_a_linear_network_is_linear_and_random_labels_leave_nothing():
-  linear = measured(trained(own_labels()))
-  assert linear['minus_linearity'] == pytest.approx(-1, abs=0.01)
-  assert linear['minus_agreement'] < -0.75
-  assert linear['minus_performance_correlation'] < -0.4
+  found = measured(trained(own_labels()))
+  assert found['minus_explained'] == pytest.approx(-1, abs=0.01)
+  assert found['minus_agreement'] < -0.75
+  assert found['minus_performance_correlation'] < -0.4
   labels = jax.random.randint(jax.random.key(5), (150,), 0, 3)
   random = measured(trained(labels))
   assert random['minus_performance_correlation'] == pytest.approx(0, abs=0.1)
-  assert random['minus_linearity'] == pytest.approx(-1, abs=0.01)  # of the function, not its labels
+  assert random['minus_explained'] == pytest.approx(-1, abs=0.01)  # of the function, not its labels
 
 
 def test_a_function_that_is_not_linear_is_not():
   model = MODEL._replace(apply=lambda p, x: jnp.cos(20 * x[:, :3]))
   it = trained(own_labels(), model=model)
-  found = jax.jit(lambda labels: simple(it._replace(labels=labels)))(it.labels)
-  assert float(found['simple/minus_linearity']) > -0.2
+  found = jax.jit(lambda labels: linear(it._replace(labels=labels)))(it.labels)
+  assert float(found['linear/minus_explained']) > -0.2
 
 
 def test_information_is_that_of_the_house():
@@ -91,7 +91,7 @@ def test_order_does_not_matter_and_networks_together_are_networks_one_by_one():
   for name, value in alone[0].items():
     assert moved[name] == pytest.approx(value, rel=1e-3), name
     for r in range(3):
-      of_r = float(together[f'simple/{name}'][r])
+      of_r = float(together[f'linear/{name}'][r])
       assert of_r == pytest.approx(alone[r][name], rel=1e-3, abs=1e-4), name
 
 
