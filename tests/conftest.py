@@ -14,6 +14,7 @@ import jax
 import pytest
 
 jax.config.update('jax_numpy_rank_promotion', 'raise')
+pytest.register_assert_rewrite('calculated')
 
 
 def pytest_collection_modifyitems(items):

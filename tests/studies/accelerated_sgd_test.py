@@ -1,9 +1,10 @@
 """Every claim of the study on tables where it is true and where it is false; what calculates them."""
 
+import calculated
 import numpy as np
 import pandas as pd
 import pytest
-from scattering import SEEDS, scattered
+from calculated import scattered
 
 from research.studies import accelerated_sgd as study
 from research.theory import accelerated_sgd as theory
@@ -60,26 +61,16 @@ FALSE = {
 
 
 def test_every_claim_has_tables_where_it_is_false():
-  assert {*FALSE} == {claim.name for claim in study.CLAIMS}
-  assert {*TRUE} == {*study.CALCULATIONS}
+  calculated.check_that_all_are_judged(study, TRUE, FALSE)
 
 
 @pytest.mark.parametrize('claim', study.CLAIMS, ids=lambda claim: claim.name)
 def test_claims_hold_where_they_are_true_and_fail_where_they_are_false(claim):
-  verdict = claim.verdict(TRUE)
-  assert verdict.holds is True, verdict
-  if 'seed' in TRUE[claim.reads[0]]:
-    assert verdict.n == len(SEEDS)
-  assert claim.verdict({**TRUE, claim.reads[0]: FALSE[claim.name]}).holds is False
-  assert claim.text.endswith('.')
+  calculated.check_claim(claim, TRUE, FALSE)
 
 
 def test_figures_and_reading_take_the_tables():
-  for draw, *reads in study.FIGURES.values():
-    assert draw(*(TRUE[name] for name in reads)).axes
-  assert 'at eigenvalue 1 ' in study.reading(TRUE)
-  assert study.reading({}) == ''
-  assert study.summary(TRUE)['seeds'].tolist() == [0, 5, 5, 0]
+  calculated.check_figures_and_reading(study, TRUE, 'at eigenvalue 1 ')
 
 
 def test_bands_hold_all_eigenvalues_from_the_largest_on():
@@ -93,13 +84,7 @@ def test_calculations_give_the_columns_that_claims_read(monkeypatch, name):
   for key in ('BURN_IN', 'AVERAGED', 'RUNS'):
     monkeypatch.setattr(study, key, 5)
   seeded = name in ('bands', 'confined')
-  table = study.CALCULATIONS[name](*[(0, 1)] * seeded)
-  assert {*TRUE[name]} <= {*table}
-  assert table.select_dtypes('number').notna().all(axis=None)
-  if seeded:
-    metrics = table.select_dtypes('number').columns.drop('seed')
-    first, second = (table.loc[table['seed'] == seed, metrics].to_numpy() for seed in (0, 1))
-    assert (first != second).any()
+  calculated.check_columns(study.CALCULATIONS[name](*[(0, 1)] * seeded), TRUE[name])
 
 
 def test_simulated_runs_have_the_risk_of_the_theory(monkeypatch):

@@ -2,9 +2,10 @@
 
 import itertools
 
+import calculated
 import numpy as np
 import pytest
-from scattering import SEEDS, scattered
+from calculated import scattered
 
 from research.studies import benign_overfitting as study
 from research.studies.benign_overfitting import lazy
@@ -51,25 +52,16 @@ FALSE = {
 
 
 def test_every_claim_has_tables_where_it_is_false():
-  assert {*FALSE} == {claim.name for claim in study.CLAIMS}
-  assert {*TRUE} == {*study.CALCULATIONS}
+  calculated.check_that_all_are_judged(study, TRUE, FALSE)
 
 
 @pytest.mark.parametrize('claim', study.CLAIMS, ids=lambda claim: claim.name)
 def test_claims_hold_where_they_are_true_and_fail_where_they_are_false(claim):
-  verdict = claim.verdict(TRUE)
-  assert verdict.holds is True, verdict
-  assert verdict.n == len(SEEDS)
-  assert claim.verdict({**TRUE, claim.reads[0]: FALSE[claim.name]}).holds is False
-  assert claim.text.endswith('.')
+  calculated.check_claim(claim, TRUE, FALSE)
 
 
 def test_figures_and_reading_take_the_tables():
-  for draw, *reads in study.FIGURES.values():
-    assert draw(*(TRUE[name] for name in reads)).axes
-  assert '0.100 with 1000 dimensions and separation 6' in study.reading(TRUE)
-  assert study.reading({}) == ''
-  assert study.summary(TRUE)['seeds'].eq(5).all()
+  calculated.check_figures_and_reading(study, TRUE, '0.100 with 1000 dimensions and separation 6')
 
 
 # --- calculations -------------------------------------------------------------------------------
@@ -85,13 +77,7 @@ def small():
 
 @pytest.mark.parametrize('name', TRUE)
 def test_calculations_give_the_columns_that_claims_read(small, name):
-  table = small[name]
-  assert {*TRUE[name]} <= {*table}
-  assert table.notna().all(axis=None)
-  assert table['seed'].nunique() == 2
-  metrics = table.select_dtypes('number').columns.drop('seed')
-  first, second = (table.loc[table['seed'] == seed, metrics].to_numpy() for seed in (0, 1))
-  assert (first != second).any()
+  calculated.check_columns(small[name], TRUE[name])
 
 
 def test_small_arms_fit_all_and_err_as_the_least_error_says(small):

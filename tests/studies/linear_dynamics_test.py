@@ -1,8 +1,9 @@
 """Every claim of the study on tables where it is true and where it is false; what calculates them."""
 
+import calculated
 import numpy as np
 import pytest
-from scattering import SEEDS, scattered
+from calculated import scattered
 
 from research.studies import linear_dynamics as study
 
@@ -70,8 +71,7 @@ FALSE = {
 
 
 def test_every_claim_has_tables_where_it_is_false():
-  assert {*FALSE} == {claim.name for claim in study.CLAIMS}
-  assert {*TRUE} == {*study.CALCULATIONS}
+  calculated.check_that_all_are_judged(study, TRUE, FALSE)
 
 
 @pytest.mark.parametrize('claim', study.CLAIMS, ids=lambda claim: claim.name)
@@ -83,27 +83,14 @@ def test_claims_hold_where_they_are_true_and_fail_where_they_are_false(claim):
     tables['loads'] = tables['loads'].assign(
       **{name: tables['loads'][name] * (1 + 1e-3 * rng.normal(size=len(tables['loads'])))}
     )
-  verdict = claim.verdict(tables)
-  assert verdict.holds is True, verdict
-  assert verdict.n == len(SEEDS)
-  assert claim.verdict({**tables, claim.reads[0]: FALSE[claim.name]}).holds is False
-  assert claim.text.endswith('.')
+  calculated.check_claim(claim, tables, FALSE)
 
 
 def test_figures_and_reading_take_the_tables():
-  for draw, *reads in study.FIGURES.values():
-    assert draw(*(TRUE[name] for name in reads)).axes
-  assert 'at load 1 ' in study.reading(TRUE)
-  assert study.reading({}) == ''
-  assert study.summary(TRUE)['seeds'].eq(5).all()
+  calculated.check_figures_and_reading(study, TRUE, 'at load 1 ')
 
 
 @pytest.mark.parametrize('name', [*TRUE])
 def test_calculations_give_the_columns_that_claims_read(monkeypatch, name):
   monkeypatch.setattr(study, 'N', 20)
-  table = study.CALCULATIONS[name]((0, 1))
-  assert {*TRUE[name]} <= {*table}
-  assert table.select_dtypes('number').notna().all(axis=None)
-  first, second = (table[table['seed'] == seed].drop(columns='seed') for seed in (0, 1))
-  assert len(first) == len(second)
-  assert (first.to_numpy() != second.to_numpy()).any()
+  calculated.check_columns(study.CALCULATIONS[name]((0, 1)), TRUE[name])

@@ -1,8 +1,9 @@
 """Every claim of the study on tables where it is true and where it is false; what calculates them."""
 
+import calculated
 import numpy as np
 import pytest
-from scattering import SEEDS, scattered
+from calculated import scattered
 
 from research.studies import sensitivity as study
 
@@ -43,25 +44,16 @@ FALSE = {
 
 
 def test_every_claim_has_tables_where_it_is_false():
-  assert {*FALSE} == {claim.name for claim in study.CLAIMS}
-  assert {*TRUE} == {*study.CALCULATIONS}
+  calculated.check_that_all_are_judged(study, TRUE, FALSE)
 
 
 @pytest.mark.parametrize('claim', study.CLAIMS, ids=lambda claim: claim.name)
 def test_claims_hold_where_they_are_true_and_fail_where_they_are_false(claim):
-  verdict = claim.verdict(TRUE)
-  assert verdict.holds is True, verdict
-  assert verdict.n == len(SEEDS)
-  assert claim.verdict({**TRUE, claim.reads[0]: FALSE[claim.name]}).holds is False
-  assert claim.text.endswith('.')
+  calculated.check_claim(claim, TRUE, FALSE)
 
 
 def test_figures_and_reading_take_the_tables():
-  for draw, *reads in study.FIGURES.values():
-    assert draw(*(TRUE[name] for name in reads)).axes
-  assert 'tangent of square (20 to 320 units)' in study.reading(TRUE)
-  assert study.reading({}) == ''
-  assert study.summary(TRUE)['seeds'].eq(5).all()
+  calculated.check_figures_and_reading(study, TRUE, 'tangent of square (20 to 320 units)')
 
 
 @pytest.fixture
@@ -77,8 +69,7 @@ def _small(monkeypatch):
 @pytest.mark.parametrize('name', [*TRUE])
 def test_calculations_give_the_columns_that_claims_read(name):
   table = study.CALCULATIONS[name]((0, 1))
-  assert {*TRUE[name]} <= {*table}
-  assert table.notna().all(axis=None)
+  calculated.check_columns(table, TRUE[name])
   first, second = (table.loc[table['seed'] == seed, 'sensitivity'].to_numpy() for seed in (0, 1))
   assert np.all(first != second)
   assert len({*first}) == len(first)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scattering import scattered
+from calculated import scattered
 from scipy.spatial.distance import cdist
 
 from research import rngs

@@ -1,8 +1,9 @@
 """Every claim of the study on tables where it is true and where it is false; what calculates them."""
 
+import calculated
 import pandas as pd
 import pytest
-from scattering import scattered
+from calculated import scattered
 
 from research.studies import two_worlds as study
 
@@ -47,15 +48,12 @@ FALSE = {
 
 
 def test_every_claim_has_tables_where_it_is_false():
-  assert {*FALSE} == {claim.name for claim in study.CLAIMS}
-  assert {*TRUE} == {*study.CALCULATIONS}
+  calculated.check_that_all_are_judged(study, TRUE, FALSE)
 
 
 @pytest.mark.parametrize('claim', study.CLAIMS, ids=lambda claim: claim.name)
 def test_claims_hold_where_they_are_true_and_fail_where_they_are_false(claim):
-  assert claim.verdict(TRUE).holds
-  (name,) = claim.reads
-  assert claim.verdict({**TRUE, name: FALSE[claim.name]}).holds is False
+  calculated.check_claim(claim, TRUE, FALSE)
 
 
 def test_calculations_give_the_columns_that_claims_read(monkeypatch):
@@ -72,6 +70,5 @@ def test_calculations_give_the_columns_that_claims_read(monkeypatch):
       assert {*table['measure']} > {'norms/length', study.PEEK}
 
 
-def test_the_reading_names_both_errors():
-  assert '0.080 of new ones' in study.reading(TRUE)
-  assert study.reading({}) == ''
+def test_figures_and_reading_take_the_tables():
+  calculated.check_figures_and_reading(study, TRUE, '0.080 of new ones')

@@ -1,8 +1,9 @@
 """Every claim of the study on tables where it is true and where it is false; what calculates them."""
 
+import calculated
 import numpy as np
 import pytest
-from scattering import SEEDS, scattered
+from calculated import scattered
 from scipy import stats
 
 from research.studies import wide_and_deep as study
@@ -78,25 +79,16 @@ FALSE = {
 
 
 def test_every_claim_has_tables_where_it_is_false():
-  assert {*FALSE} == {claim.name for claim in study.CLAIMS}
-  assert {*TRUE} == {*study.CALCULATIONS}
+  calculated.check_that_all_are_judged(study, TRUE, FALSE)
 
 
 @pytest.mark.parametrize('claim', study.CLAIMS, ids=lambda claim: claim.name)
 def test_claims_hold_where_they_are_true_and_fail_where_they_are_false(claim):
-  verdict = claim.verdict(TRUE)
-  assert verdict.holds is True, verdict
-  assert verdict.n == len(SEEDS)
-  assert claim.verdict({**TRUE, claim.reads[0]: FALSE[claim.name]}).holds is False
-  assert claim.text.endswith('.')
+  calculated.check_claim(claim, TRUE, FALSE)
 
 
 def test_figures_and_reading_take_the_tables():
-  for draw, *reads in study.FIGURES.values():
-    assert draw(*(TRUE[name] for name in reads)).axes
-  assert 'and the majority on 0.' in study.reading(TRUE)
-  assert study.reading({}) == ''
-  assert study.summary(TRUE)['seeds'].eq(5).all()
+  calculated.check_figures_and_reading(study, TRUE, 'and the majority on 0.')
 
 
 # --- calculations -------------------------------------------------------------------------------
@@ -119,13 +111,7 @@ def small():
 
 @pytest.mark.parametrize('name', TRUE)
 def test_calculations_give_the_columns_that_claims_read(small, name):
-  table = small[name]
-  assert {*TRUE[name]} <= {*table}
-  assert table.notna().all(axis=None)
-  assert table['seed'].nunique() == 2
-  metrics = table.select_dtypes('number').columns.drop('seed')
-  first, second = (table.loc[table['seed'] == seed, metrics].to_numpy() for seed in (0, 1))
-  assert (first != second).any()
+  calculated.check_columns(small[name], TRUE[name])
 
 
 def test_small_networks_come_to_their_rules(small):
