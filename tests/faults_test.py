@@ -12,6 +12,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from crashes import crash_at
 
 from research import command_line, configuration, loop, main, population, sharding, workdirs
 from research.checkpoints import CheckpointError, Checkpoints
@@ -75,19 +76,10 @@ def whole(tmp_path_factory):
 
 
 @pytest.fixture
-def stopped(tmp_path, monkeypatch):
+def stopped(tmp_path):
   """A run that crashed at step 10, with checkpoints of steps 4 and 8."""
-  step = Population.step
-
-  def step_or_crash(self, state, number):
-    if number == 10:
-      raise RuntimeError('crash')
-    return step(self, state, number)
-
-  with monkeypatch.context() as patch:
-    patch.setattr(Population, 'step', step_or_crash)
-    with pytest.raises(RuntimeError, match='crash'):
-      train(tmp_path / 'run')
+  with crash_at(10):
+    train(tmp_path / 'run')
   return tmp_path / 'run'
 
 

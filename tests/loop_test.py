@@ -6,6 +6,7 @@ import signal
 import jax
 import numpy as np
 import pytest
+from crashes import crash_at
 
 from research import configuration, loop, workdirs
 from research.checkpoints import Checkpoints
@@ -87,34 +88,21 @@ def test_training_reduces_the_loss(uninterrupted):
   assert loss.iloc[-1] < loss.iloc[0]
 
 
-def crash(monkeypatch, at, *arguments):
-  """Trains until step `at`, and no further."""
-  step = Population.step
-
-  def step_or_crash(self, state, number):
-    if number == at:
-      raise RuntimeError('crash')
-    return step(self, state, number)
-
-  with monkeypatch.context() as patch:
-    patch.setattr(Population, 'step', step_or_crash)
-    with pytest.raises(RuntimeError, match='crash'):
-      train(*arguments)
-
-
 @pytest.mark.parametrize('median', ['m3', pytest.param('rm3', marks=pytest.mark.slow)])
-def test_a_crash_between_two_medians_loses_nothing(tmp_path, monkeypatch, median):
+def test_a_crash_between_two_medians_loses_nothing(tmp_path, median):
   """At step 16, where it goes on, one of three minibatches has been seen by M3, and all by RM3."""
   overrides = ['optimizer.momentum=0.0', f'optimizer.median={median}']
   assert train(tmp_path / 'whole', *overrides)
-  crash(monkeypatch, 17, tmp_path / 'parts', *overrides)
+  with crash_at(17):
+    train(tmp_path / 'parts', *overrides)
   assert train(tmp_path / 'parts', *overrides)
   assert_same_run(tmp_path / 'parts', tmp_path / 'whole', *overrides)
 
 
 @pytest.mark.parametrize('at', [17, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4, 29))])
-def test_a_crash_loses_nothing(uninterrupted, tmp_path, monkeypatch, at):
-  crash(monkeypatch, at, tmp_path)
+def test_a_crash_loses_nothing(uninterrupted, tmp_path, at):
+  with crash_at(at):
+    train(tmp_path)
   with (tmp_path / 'metrics.jsonl').open('a') as torn:
     torn.write('{"step": 9999, "train/ba')
   assert train(tmp_path)

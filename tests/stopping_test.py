@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from crashes import crash_at
 
 from research import configuration, loop
-from research.population import Population
 from research.restored import restored
 from research.stopping import Stoppable, stoppable
 from research.tables import load_runs
@@ -64,18 +64,9 @@ def test_the_others_do_not_matter_and_nothing_moves_after(stopped, tmp_path):
       np.testing.assert_allclose(mine[r], its[0], rtol=1e-3, atol=1e-5)
 
 
-def test_a_crash_loses_nothing(stopped, tmp_path, monkeypatch):
-  step, at = Population.step, stopped[1]['train/stopped_at'].min() + 7
-
-  def step_or_crash(self, state, number):
-    if number == at:
-      raise RuntimeError('crash')
-    return step(self, state, number)
-
-  with monkeypatch.context() as patch:
-    patch.setattr(Population, 'step', step_or_crash)
-    with pytest.raises(RuntimeError, match='crash'):
-      train(tmp_path, 'population.size=4')
+def test_a_crash_loses_nothing(stopped, tmp_path):
+  with crash_at(stopped[1]['train/stopped_at'].min() + 7):
+    train(tmp_path, 'population.size=4')
   train(tmp_path, 'population.size=4')
   assert (tmp_path / 'metrics.jsonl').read_bytes() == (stopped[0] / 'metrics.jsonl').read_bytes()
 

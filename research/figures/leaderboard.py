@@ -56,10 +56,10 @@ def figure(board: pd.DataFrame, top: int | None = None) -> style.Figure:
     axes[0].set_ylim(len(names) - 0.4, -0.6)
     for panel in axes[:2]:
       panel.axvline(0, color='0.35', linewidth=0.6, zorder=1)
-      panel.set_xlabel('rank correlation with the gap')
+      panel.set_xlabel('correlation with the gap')
     axes[2].axvline(0.5, color='0.35', linewidth=0.6, zorder=1)
     axes[2].set_xlim(-0.02, 1.02)
-    axes[2].set_xlabel('share of pairs that are wrong')
+    axes[2].set_xlabel('share of pairs')
     shown: list[Artist] = [
       Patch(color=color, alpha=0.3, linewidth=0, label=label)
       for name, (label, color) in BANDS.items()

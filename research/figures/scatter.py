@@ -1,5 +1,6 @@
 """Each measure against the gap, a point per network."""
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib
@@ -13,6 +14,7 @@ from research.figures import families, style
 from research.referee.scores import kendall
 
 COLUMNS = 4
+LONGEST = 30  # characters of a title in one line
 
 
 def figure(networks: pd.DataFrame, measures: Sequence[str], color: str) -> style.Figure:
@@ -72,7 +74,7 @@ def _draw(axes: Axes, networks: pd.DataFrame, name: str, color: str, colors: dic
   x, gap = networks[name].to_numpy(np.float64), networks['gap'].to_numpy(np.float64)
   known = np.isfinite(x)
   tau = kendall(x, gap).item()
-  axes.set_title(families.short(name), fontsize=7)
+  axes.set_title('\n'.join(textwrap.wrap(families.short(name), LONGEST)), fontsize=7)
   axes.text(0.03, 0.97, rf'$\tau$ = {tau:.2f}', transform=axes.transAxes, va='top', fontsize=6.5)
   order = np.random.default_rng(0).permutation(np.flatnonzero(known))  # no value hides another
   points = [colors[value] for value in networks[color].iloc[order]]

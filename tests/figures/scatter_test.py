@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
@@ -17,7 +19,7 @@ def test_a_point_is_a_network(color):
   looks = dict(zip(labels, (to_rgba(h.get_color()) for h in legend.legend_handles), strict=True))
   assert len(set(looks.values())) == len(looks)
   for panel, name in zip(axes, MEASURES, strict=False):
-    assert panel.get_title('left') == families.short(name)
+    assert panel.get_title('left').replace('\n', ' ') == families.short(name)
     points = panel.collections[0]
     known = table[np.isfinite(table[name])]
     expected = {(row[name], row['gap']): looks[str(row[color])] for _, row in known.iterrows()}
@@ -34,6 +36,17 @@ def test_a_point_is_a_network(color):
     )
   assert axes[0].get_xscale() == 'log'
   assert not axes[-1].axison
+
+
+def test_long_names_stay_over_their_panels():
+  table = contest()
+  names = [f'of_a_family/a_rather_long_name_number_{k}' for k in range(4)]
+  table = table.assign(**dict.fromkeys(names, 1.0))
+  axes = scatter.figure(table, names, 'dataset').axes
+  axes[0].figure.draw_without_rendering()
+  boxes = [panel.title if panel.title.get_text() else panel._left_title for panel in axes]
+  spans = [box.get_window_extent() for box in boxes]
+  assert all(a.x1 < b.x0 for a, b in itertools.pairwise(spans))
 
 
 @pytest.mark.parametrize(

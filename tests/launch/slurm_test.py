@@ -134,7 +134,8 @@ import pathlib, sys
 from research import processes
 processes.join()
 import jax
-print('process', jax.process_index(), 'of', jax.process_count(), 'sees', jax.device_count(), flush=True)
+of, n = f'process {{jax.process_index()}} of {{jax.process_count()}}', jax.device_count()
+sys.stdout.write(f'{{of}} sees {{n}}\\n')  # at once: both write into one log
 workdir = next(arg.removeprefix('--workdir=') for arg in sys.argv if arg.startswith('--workdir='))
 if jax.process_index() == 0:
   pathlib.Path(workdir).mkdir()

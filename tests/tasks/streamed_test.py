@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from array_record.python import array_record_module
+from crashes import crash_at
 
 from research import checks, configuration, loop, settings
 from research.configuration import ConfigError
@@ -51,19 +52,10 @@ def test_in_memory_and_streamed_leave_the_same_bytes(tmp_path, on):
 
 
 @pytest.mark.parametrize('at', [1, 5])
-def test_a_crash_loses_nothing(tmp_path, monkeypatch, at):
+def test_a_crash_loses_nothing(tmp_path, at):
   whole = train(tmp_path / 'whole', *MLP)
-  step = Population.step
-
-  def step_or_crash(self, state, number):
-    if number == at:
-      raise RuntimeError('crash')
-    return step(self, state, number)
-
-  with monkeypatch.context() as patch:
-    patch.setattr(Population, 'step', step_or_crash)
-    with pytest.raises(RuntimeError, match='crash'):
-      train(tmp_path / 'parts', *MLP)
+  with crash_at(at):
+    train(tmp_path / 'parts', *MLP)
   assert train(tmp_path / 'parts', *MLP) == whole
 
 
