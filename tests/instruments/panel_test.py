@@ -111,8 +111,8 @@ def test_merged_instruments_measure_what_each_measures_alone():
 
 def test_the_measured_step_gives_the_optimizer_the_same_gradient():
   network, params, batch = problem()
-  loss, grads, nothing = make_gradient([], network)(params, batch)
-  measured = make_gradient([INSTRUMENTS['coherence'](), weight_norm()], network)
+  loss, grads, nothing = jax.jit(make_gradient([], network))(params, batch)
+  measured = jax.jit(make_gradient([INSTRUMENTS['coherence'](), weight_norm()], network))
   same_loss, same_grads, metrics = measured(params, batch)
   assert not nothing
   assert {'batch/coherence/alpha', 'batch/norm'} <= set(metrics)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from research import rngs
+from research.studies.across_settings import rank
 from research.studies.claim import Verdict, exceeds, falls_below, weakest
 from research.theory import kernels, lazy
 
@@ -82,7 +83,7 @@ def smoother_interpolants_are_better(table: pd.DataFrame) -> Verdict:
   """Interpolants of smaller norm err less: over dimensions and depths the norm, with the kernel's mean
   diagonal as unit, and the excess error are correlated (Spearman's rank correlation, above 0.5; bound
   ours)."""
-  found = [_rank_correlation(part) for _, part in table.groupby('seed')]
+  found = [rank(part, 'sq_norm', 'excess') for _, part in table.groupby('seed')]
   return exceeds(np.array(found), 0.5)
 
 
@@ -91,13 +92,9 @@ def smoother_interpolants_are_better_in_equal_dimensions(table: pd.DataFrame) ->
   of the worst dimension)."""
   found = []
   for dim, rows in table.groupby('dim'):
-    values = [_rank_correlation(part) for _, part in rows.groupby('seed')]
+    values = [rank(part, 'sq_norm', 'excess') for _, part in rows.groupby('seed')]
     found.append(exceeds(np.array(values), 0.0, note=f'{dim} dimensions'))
   return weakest(found)
-
-
-def _rank_correlation(table: pd.DataFrame) -> float:
-  return table['sq_norm'].corr(table['excess'], method='spearman')
 
 
 def _arm(
