@@ -8,8 +8,7 @@ Other networks: `--config.seed=1000`.
 
 :smoke  4 runs of 8 small networks on digits, 300 steps at most. For tests.
 :cpu    48 runs of 32 MLPs, 1,536 networks: digits, MNIST and Fashion-MNIST at 14 x 14 pixels.
-:full   11,520 CNNs on CIFAR-10 and SVHN, 12,500 and 50,000 examples, for a GPU. Not run: on 50,000
-        examples the measures of flatness take more memory than one GPU has.
+:full   11,520 CNNs on CIFAR-10 and SVHN, 12,500 and 50,000 examples, for a GPU. Not run yet.
 """
 
 from ml_collections import ConfigDict

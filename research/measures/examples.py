@@ -1,13 +1,18 @@
-"""Which training examples a measure looks at, where all would be too many."""
+"""Which training examples a measure looks at, where all would be too many, and how many at once."""
 
+from collections.abc import Callable
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from research.measures.measure import Trained
-from research.types import Batch
+from research.models import Model
+from research.types import Batch, Params
 
 MOST = 512
+CHUNK = 512  # examples that a network is applied to at once
 
 
 def examples(trained: Trained, most: int | None = MOST) -> Batch:
@@ -35,6 +40,28 @@ def examples(trained: Trained, most: int | None = MOST) -> Batch:
     rows = spaced(n, most)
     inputs, labels = inputs[rows], labels[rows]
   return {'inputs': lax.optimization_barrier(jnp.asarray(inputs)), 'labels': labels}
+
+
+def apply_in_chunks(model: Model) -> Callable[[Params, jax.Array], jax.Array]:
+  """`model.apply` in the memory of a chunk of examples: `(params, inputs [n, ...]) -> logits [n, C]`.
+
+  It goes through the examples 512 at a time; a gradient computes each chunk's forward pass twice. A
+  model whose examples depend on each other sees all at once.
+
+  Guarantees (each is a test): logits and their gradients are those of the whole, also where the last
+  chunk is not full; the memory of a gradient does not grow with n but by inputs and logits.
+  """
+
+  def apply(params: Params, inputs: jax.Array) -> jax.Array:
+    n = len(inputs)
+    if n <= CHUNK or not model.per_example:
+      return model.apply(params, inputs)
+    rows = jnp.arange(-(-n // CHUNK) * CHUNK).clip(max=n - 1).reshape(-1, CHUNK)
+    of_rows = jax.checkpoint(lambda params, rows: model.apply(params, inputs[rows]))
+    logits = lax.map(lambda rows: of_rows(params, rows), rows)
+    return logits.reshape(-1, *logits.shape[2:])[:n]
+
+  return apply
 
 
 def spaced(n: int, most: int) -> np.ndarray:

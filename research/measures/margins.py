@@ -7,12 +7,11 @@ errs. The margin of the network is a low quantile of these, which a few wrong la
 import jax
 import jax.numpy as jnp
 
+from research.measures.examples import apply_in_chunks
 from research.measures.layers import layers_of, matrix, spectral_norm
 from research.measures.measure import Trained
 from research.measures.scaling import scaled
 from research.types import Metrics
-
-CHUNK = 512  # examples that are applied at once
 
 
 def margins(trained: Trained) -> Metrics:
@@ -57,7 +56,7 @@ def margins_of(trained: Trained) -> jax.Array:
   Raises:
     ValueError: logits have fewer than two classes.
   """
-  logits = logits_of(trained)
+  logits = apply_in_chunks(trained.model)(trained.final, trained.inputs)
   if logits.shape[1] < 2:
     raise ValueError(f'model must put out two logits or more, not {logits.shape[1]}')
   own = jax.nn.one_hot(trained.labels, logits.shape[1], dtype=bool)
@@ -66,16 +65,6 @@ def margins_of(trained: Trained) -> jax.Array:
     jnp.where(own, -jnp.inf, logits), axis=1
   )
   return jnp.where(jnp.isnan(jnp.sum(logits, axis=1)), jnp.nan, margin)
-
-
-def logits_of(trained: Trained) -> jax.Array:
-  """The logits of all training examples, [n, C]: in chunks, where examples do not depend on others."""
-  model, inputs, n = trained.model, trained.inputs, len(trained.inputs)
-  if n <= CHUNK or not model.per_example:
-    return model.apply(trained.final, inputs)
-  rows = jnp.arange(-(-n // CHUNK) * CHUNK).clip(max=n - 1).reshape(-1, CHUNK)
-  logits = jax.lax.map(lambda chunk: model.apply(trained.final, inputs[chunk]), rows)
-  return logits.reshape(-1, logits.shape[-1])[:n]
 
 
 def percentile(margins: jax.Array) -> jax.Array:

@@ -32,7 +32,7 @@ import optax
 from jax import lax
 
 from research import rngs, trees
-from research.measures.examples import examples
+from research.measures.examples import apply_in_chunks, examples
 from research.measures.measure import Trained
 from research.measures.perturbation import STANDARD, Search, correct, largest_noise
 from research.measures.scaling import scaled
@@ -58,7 +58,7 @@ def pac_bayes(trained: Trained, search: Search = STANDARD) -> Metrics:
   negligible (`mag_flatness`), plain noise does.
 
   Cost: two searches of at most 150 forward passes on all n training examples each. Memory: that of a
-  forward pass.
+  forward pass on 512 examples.
 
   Args:
     trained: any model with logits.
@@ -99,7 +99,8 @@ def pac_bayes(trained: Trained, search: Search = STANDARD) -> Metrics:
 
 def noises(trained: Trained, search: Search = STANDARD) -> tuple[jax.Array, jax.Array]:
   r""":math:`\sigma` and :math:`\sigma'` of the module docstring, float32 []; NaN as there."""
-  params, apply, batch = trained.final, trained.model.apply, examples(trained, most=None)
+  params, apply = trained.final, apply_in_chunks(trained.model)
+  batch = examples(trained, most=None)
 
   def n_correct(params):
     return correct(apply, params, batch['inputs'], batch['labels'])

@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from research.measures import MEASURES, Trained
-from research.measures.margins import logits_of, margins_of, percentile
+from research.measures.margins import margins_of, percentile
 from research.measures.scaling import scaled
 from research.models import Model, make_model
 
@@ -344,13 +343,6 @@ def test_without_a_margin_the_inverse_is_infinite_and_not_its_absolute_value(gap
 def test_logits_that_are_not_numbers_are_not_hidden():
   trained = fixed([[np.nan, 0.0]] + [[9.0, 0.0]] * 19, [1] + [0] * 19)
   assert all(np.isnan(value) for value in MEASURES['margins'](trained).values())
-
-
-def test_examples_in_chunks_are_as_all_at_once(monkeypatch):
-  trained = network(widths=(5,))
-  whole = logits_of(trained)
-  monkeypatch.setattr(sys.modules['research.measures.margins'], 'CHUNK', 7)
-  np.testing.assert_allclose(logits_of(trained), whole, rtol=1e-5, atol=1e-6)
 
 
 def test_scaling():

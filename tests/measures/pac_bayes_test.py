@@ -5,23 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import optimize
+from small_networks import MODEL, X, scaled_up, trained
 
-from research.measures import MEASURES, Trained
+from research.measures import MEASURES, Trained, examples
 from research.measures.pac_bayes import EPSILON, noises, pac_bayes
 from research.measures.perturbation import Search
-from research.models import make_model
 
-MODEL = make_model(3, name='mlp', widths=(8,))
-X = jax.random.normal(jax.random.key(0), (40, 5))
 SEARCH = Search(depth=9, draws=4)
-
-
-def trained(seed=0, order=None):
-  keys = jax.random.split(jax.random.key(seed), 3)
-  start, end = (MODEL.init(k, X[:1]) for k in keys[:2])
-  labels = jnp.argmax(MODEL.apply(end, X), axis=-1)
-  order = np.arange(40) if order is None else order
-  return Trained(MODEL, start, end, X[order], labels[order], keys[2])
 
 
 def pure(start, end, x, labels, key):
@@ -93,6 +83,16 @@ def test_the_order_of_the_examples_does_not_matter_and_the_key_decides():
   assert any(other[name] != found[name] for name in found)
 
 
+@pytest.mark.parametrize('chunk', [7, 20])
+def test_how_many_examples_are_looked_at_at_once_does_not_matter(monkeypatch, chunk):
+  it = trained()
+  found, _ = measured(*it[1:])
+  monkeypatch.setattr(examples, 'CHUNK', chunk)
+  in_chunks, _ = jax.jit(lambda *args: pure(*args))(*it[1:])
+  for name, value in found.items():
+    assert in_chunks[name] == pytest.approx(value, rel=1e-5)
+
+
 def test_networks_together_are_networks_one_by_one():
   networks = [trained(seed) for seed in range(3)]
   stacked = jax.tree.map(lambda *xs: jnp.stack(xs), *(it[1:] for it in networks))
@@ -104,11 +104,8 @@ def test_networks_together_are_networks_one_by_one():
 
 def test_scaling_a_relu_layer_and_the_next_is_seen_by_plain_noise_alone():
   it = trained(2)
-  scaled = jax.tree.map(lambda x: x, it.final)
-  scaled['Dense_0'] = jax.tree.map(lambda x: 8.0 * x, it.final['Dense_0'])
-  scaled['Dense_1'] = it.final['Dense_1'] | {'kernel': it.final['Dense_1']['kernel'] / 8}
   found, _ = measured(*it[1:])
-  moved, _ = measured(*it._replace(final=scaled)[1:])
+  moved, _ = measured(*it._replace(final=scaled_up(it.final))[1:])
   aware = 'pac_bayes/mag_flatness'
   assert moved[aware] == pytest.approx(found[aware], rel=0.03)
   assert moved['pac_bayes/flatness'] > 1.5 * found['pac_bayes/flatness']

@@ -4,21 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_networks import MODEL, X, scaled_up, trained
 
-from research.measures import Trained
+from research.measures import Trained, examples
 from research.measures.worst_case import ascended, largest_boxes, worst_case
-from research.models import make_model
-
-MODEL = make_model(3, name='mlp', widths=(8,))
-X = jax.random.normal(jax.random.key(0), (40, 5))
-
-
-def trained(seed=0, order=None):
-  keys = jax.random.split(jax.random.key(seed), 3)
-  start, end = (MODEL.init(k, X[:1]) for k in keys[:2])
-  labels = jnp.argmax(MODEL.apply(end, X), axis=-1)
-  order = np.arange(40) if order is None else order
-  return Trained(MODEL, start, end, X[order], labels[order], keys[2])
 
 
 def pure(start, end, x, labels):
@@ -86,6 +75,15 @@ def test_the_order_of_the_examples_does_not_matter():
     assert moved[name] == pytest.approx(value, rel=1e-3)
 
 
+def test_how_many_examples_are_looked_at_at_once_does_not_matter(monkeypatch):
+  it = trained()
+  found = measured(*it[1:5])
+  monkeypatch.setattr(examples, 'CHUNK', 7)
+  in_chunks = jax.jit(lambda *args: pure(*args))(*it[1:5])
+  for name, value in found.items():
+    assert in_chunks[name] == pytest.approx(value, rel=1e-3)
+
+
 def test_networks_together_are_networks_one_by_one():
   networks = [trained(seed) for seed in range(3)]
   stacked = jax.tree.map(lambda *xs: jnp.stack(xs), *(it[1:5] for it in networks))
@@ -97,10 +95,7 @@ def test_networks_together_are_networks_one_by_one():
 
 def test_scaling_a_relu_layer_and_the_next_is_seen_by_the_plain_box_alone():
   it = trained(2)
-  scaled = jax.tree.map(lambda x: x, it.final)
-  scaled['Dense_0'] = jax.tree.map(lambda x: 8.0 * x, it.final['Dense_0'])
-  scaled['Dense_1'] = it.final['Dense_1'] | {'kernel': it.final['Dense_1']['kernel'] / 8}
-  found, moved = measured(*it[1:5]), measured(*it._replace(final=scaled)[1:5])
+  found, moved = measured(*it[1:5]), measured(*it._replace(final=scaled_up(it.final))[1:5])
   aware, plain = 'worst_case/mag_flatness', 'worst_case/flatness'
   assert moved[aware] == pytest.approx(found[aware], rel=0.03)
   assert moved[plain] > 1.5 * found[plain]
