@@ -26,11 +26,16 @@ class ClosestPair(NamedTuple):
   rows: tuple[int, int]
 
 
-def radius(points: np.ndarray) -> float:
-  """The largest norm of points [n, ...], each taken as a vector."""
+def norms(points: np.ndarray) -> np.ndarray:
+  """The norm of each of the points [n, ...], taken as a vector: float64 [n]."""
   points = np.asarray(points).reshape(len(points), -1)
   blocks = [points[i : i + 4096].astype(np.float64) for i in range(0, len(points), 4096)]
-  return max(float(np.linalg.norm(block, axis=1).max()) for block in blocks)
+  return np.concatenate([np.linalg.norm(block, axis=1) for block in blocks])
+
+
+def radius(points: np.ndarray) -> float:
+  """The largest norm of points [n, ...]; what others of as many would have, see `extremes`."""
+  return float(norms(points).max())
 
 
 def closest_pair(points: np.ndarray, labels: np.ndarray) -> ClosestPair:

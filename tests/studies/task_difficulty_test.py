@@ -31,9 +31,12 @@ def images(**changed):
     row = {'dataset': name, **values, 'delta_textbook': 1.03 * values['delta']}
     row |= {'log10_bits_rounded': values['log10_bits'] + 0.1}
     row |= {'log10_bits_of_m_low': 0.0, 'log10_bits_of_m_high': 0.2}
+    row |= {'log10_bits_of_radius_low': 0.0, 'log10_bits_of_radius_high': 0.2}
     row |= {'log10_bits_low': 5.0, 'log10_bits_high': 40.0, 'log10_bits_extrapolated': 17.5}
     rows.append(row | changed.get(name, {}) | changed.get('all', {}))
-  return scattered(rows, ('m', 'log10_bits_of_m_high', 'delta_textbook'), 0.002)
+  return scattered(
+    rows, ('m', 'log10_bits_of_m_high', 'log10_bits_of_radius_high', 'delta_textbook'), 0.002
+  )
 
 
 def samples(least=0.4):
@@ -128,6 +131,7 @@ FALSE = {
   'bits_are_the_papers': images(cifar10_partial=dict(log10_bits=31.0)),
   'rounding_is_harmless': images(digits=dict(log10_bits_rounded=8.6)),
   'anchors_hardly_matter': images(digits=dict(log10_bits_of_m_high=0.4)),
+  'radii_hardly_matter': images(digits=dict(log10_bits_of_radius_high=0.4)),
   'extrapolation_finds_the_least_distance': images(digits=dict(delta_textbook=0.9)),
   'larger_samples_are_harder': samples(least=0.0),
   'few_dimensions_are_found': spheres(of_5_20000_0=dict(pooled=5.6)),
@@ -271,9 +275,12 @@ def test_what_is_measured_is_what_the_parts_give(small):
   assert (row['n'], row['radius']) == (1437, pytest.approx(np.linalg.norm(images, axis=1).max()))
   assert row['delta'] == pytest.approx(apart.min(), rel=1e-5)
   assert row['m'] == pytest.approx(small['measured'].iloc[1]['m'], rel=0.2)
-  for low, mid, high in (('m_low', 'm', 'm_high'), ('log10_bits_of_m_low', 'log10_bits', None)):
-    assert row[low] < row[mid]
-    assert row[mid] < row[high or low.replace('low', 'high')]
+  for of, mid in (('m', 'm'), ('log10_bits_of_m', 'log10_bits')):
+    assert row[f'{of}_low'] < row[mid] < row[f'{of}_high']
+  lengths = np.sort(np.linalg.norm(images, axis=1))
+  assert lengths[-40] < row['radius_low'] < row['radius_high'] < 1.2 * lengths[-1]
+  reach = row['log10_bits_of_radius_high'] - row['log10_bits_of_radius_low']
+  assert 0 < reach < row['log10_bits_high'] - row['log10_bits_low']
   task = dataclasses.replace(
     published.IMAGES['MNIST'], n=1437, m=row['m'], radius=row['radius'], delta=row['delta']
   )
@@ -290,6 +297,8 @@ def test_a_resample_without_an_estimate_widens_the_interval():
   task = published.IMAGES['MNIST']
   assert measured._log10_bits(task, 14.0, 0.0) == np.inf
   assert np.isnan(measured._log10_bits(task, 14.0, np.nan))
+  assert np.isnan(measured._log10_bits(task, 14.0, 2.0, np.nan))
+  assert measured._log10_bits(task, 14.0, radius=20.0) > measured._log10_bits(task, 14.0)
   assert measured._log10_bits(task, 14.0, 2.0) > measured._log10_bits(task, 14.0)
 
 

@@ -127,6 +127,9 @@ def test_radius_is_the_largest_norm():
   images = np.random.default_rng(0).integers(256, size=(5000, 3, 2, 1)).astype(np.uint8)
   expected = max(np.sqrt(float(np.sum(image.astype(int) ** 2))) for image in images)
   assert separation.radius(images) == pytest.approx(expected, rel=1e-12)
+  norms = separation.norms(images)
+  assert norms.shape == (5000,)
+  assert norms[-1] == pytest.approx(np.linalg.norm(images[-1].astype(int)), rel=1e-12)
 
 
 @pytest.mark.parametrize(

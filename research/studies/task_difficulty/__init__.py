@@ -60,6 +60,7 @@ CLAIMS = (
   _claim(measured.bits_are_the_papers, 'measured', '1.5e16 and 3.4e32 bits'),
   _claim(measured.rounding_is_harmless, 'measured'),
   _claim(measured.anchors_hardly_matter, 'measured'),
+  _claim(measured.radii_hardly_matter, 'measured'),
   _claim(measured.extrapolation_finds_the_least_distance, 'measured'),
   _claim(measured.larger_samples_are_harder, 'samples'),
   _claim(manifolds.few_dimensions_are_found, 'estimators'),
@@ -92,6 +93,6 @@ def reading(tables: Mapping[str, pd.DataFrame]) -> str:
   ]
   return (
     f'Bits, from our own measurements of the training images: {", ".join(parts)}. Means over seeds; '
-    'with the delta that random pairs extrapolate to, and intervals of that and of m over its anchors, '
-    'not of the bias of either. cifar10_partial is 20,000 of 50,000 images.'
+    'with the delta that random pairs extrapolate to, and intervals of that, of m over its anchors and '
+    'of the R of as many other images, not of their bias. cifar10_partial is 20,000 of 50,000 images.'
   )

@@ -24,12 +24,13 @@ from research.tasks import digits, tfds
 from research.theory import dimension, extremes
 from research.theory.difficulty import Classification, classification
 from research.theory.neighbours import nearest
-from research.theory.separation import closest_pair, closest_random_pairs, radius
+from research.theory.separation import closest_pair, closest_random_pairs, norms, radius
 
 SEEDS = tuple(range(100, 105))
 K, MORE_K = 5, (10, 20)  # neighbours: the paper's, and others
 N_ANCHORS = 2_000  # of each seed; those of two seeds have no image in common
 N_PAIRS, N_CLOSEST = 2_000_000, 1_000  # the paper's are both twice as many
+N_LONGEST = 200  # images; at most a twentieth
 N_RESAMPLES = 200
 SAMPLES = (1_000, 2_000, 5_000, 10_000)
 # The paper's errors for its own two; those of the others are ours.
@@ -42,8 +43,9 @@ def measured(seeds: Sequence[int] = SEEDS) -> pd.DataFrame:
   """One row for each dataset and seed: R, delta and m, and the bits with their interval.
 
   A seed has anchors of its own, from which m is estimated, and random pairs of its own. R and delta are
-  those of all images. The interval of log10_bits, 95 %, is that of m over anchors drawn again and
-  of the extrapolated delta (`extremes.resampled`), together.
+  those of all images. The interval of log10_bits, 95 %, is that of m over anchors drawn again, of the
+  extrapolated delta, and of the R that as many other images would have, both by `extremes.resampled`,
+  together.
   """
   return pd.DataFrame(row for name in ERRORS for row in _rows(name, seeds))
 
@@ -79,6 +81,7 @@ def _rows(name: str, seeds: Sequence[int]) -> list[dict]:
   n_anchors = min(N_ANCHORS, n // len(seeds))
   order = rngs.named_generator(seeds[0], f'difficulty/anchors/{name}').permutation(n)
   near = nearest(images, order[: len(seeds) * n_anchors], max(MORE_K)).distances
+  lengths = np.sort(norms(images))[-min(N_LONGEST, n // 20) - 1 :]
   ordered = n**2 * (1 - 1 / n_classes)  # the authors' code counts each pair twice
   n_all = {'code': ordered, 'textbook': ordered / 2}
   rows = []
@@ -98,7 +101,11 @@ def _rows(name: str, seeds: Sequence[int]) -> list[dict]:
     reach = extremes.resampled(
       tail, n_all['textbook'], generator(f'difficulty/tail/{name}'), N_RESAMPLES
     )
+    radii = extremes.resampled(
+      extremes.tail(lengths, n), n, generator(f'difficulty/radius/{name}'), N_RESAMPLES
+    )
     log10 = functools.partial(_log10_bits, base)
+    drawn = zip(ms, reach, radii, strict=True)
     rows.append(
       {
         'dataset': name,
@@ -116,17 +123,24 @@ def _rows(name: str, seeds: Sequence[int]) -> list[dict]:
         **_interval('m', ms),
         **_interval('delta_textbook', 1 / reach),
         **_interval('log10_bits_of_m', [log10(x) for x in ms]),
-        **_interval('log10_bits', [log10(x, 1 / y) for x, y in zip(ms, reach, strict=True)]),
+        **_interval('radius', radii),
+        **_interval('log10_bits_of_radius', [log10(m, radius=r) for r in radii]),
+        **_interval('log10_bits', [log10(x, 1 / y, r) for x, y, r in drawn]),
       }
     )
   return rows
 
 
-def _log10_bits(task: Classification, m: float, delta: float | None = None) -> float:
-  """Infinite where points of two classes coincide; NaN where delta is not known."""
+def _log10_bits(
+  task: Classification, m: float, delta: float | None = None, radius: float | None = None
+) -> float:
+  """Infinite where points of two classes coincide; NaN where delta or the radius is not known."""
+  changed = {'m': m, 'delta': delta, 'radius': radius}
+  changed = {name: value for name, value in changed.items() if value is not None}
+  if np.isnan([*changed.values()]).any():
+    return np.nan
   if delta is not None and not delta > 0:
-    return np.nan if np.isnan(delta) else np.inf
-  changed = {'m': m} | ({} if delta is None else {'delta': delta})
+    return np.inf
   return classification(dataclasses.replace(task, **changed)).log10_bits
 
 
@@ -207,6 +221,14 @@ def anchors_hardly_matter(table: pd.DataFrame) -> Verdict:
   """Within the bootstrap interval of m, from 2,000 anchors, the difficulty changes by less than a
   factor of 2 (upper by lower end, largest over datasets, geometric mean over seeds; bound ours)."""
   width = table['log10_bits_of_m_high'] - table['log10_bits_of_m_low']
+  return _worst(table.assign(factor=10**width))
+
+
+def radii_hardly_matter(table: pd.DataFrame) -> Verdict:
+  """Within the interval of the R that as many other images would have, the difficulty changes by less
+  than a factor of 2 (upper by lower end, largest over datasets, geometric mean over seeds; bound
+  ours)."""
+  width = table['log10_bits_of_radius_high'] - table['log10_bits_of_radius_low']
   return _worst(table.assign(factor=10**width))
 
 
