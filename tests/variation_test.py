@@ -64,7 +64,7 @@ def test_a_member_is_the_network_that_a_run_of_its_settings_trains(tmp_path, opt
     f'{name(other)}={others}',
   )
   params = final_leaves(tmp_path / 'all')
-  for r in range(4):
+  for r in (1, 2):  # each value of both once
     a, b = ones[r // 2], others[r % 2]
     own = [*optimizer, 'population.size=1', f'seed={5 + r}', f'{one}={a}', f'{other}={b}']
     alone = train(tmp_path / str(r), *own)
