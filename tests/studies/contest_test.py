@@ -125,6 +125,13 @@ def test_combinations_are_judged_on_datasets_that_were_left_out(ridge, holds):
   assert claims.combinations_transfer_to_other_datasets(pd.DataFrame()).holds is None
 
 
+def test_a_measure_is_left_out_only_if_it_says_what_another_says():
+  nan = [np.nan] * 3
+  columns = {'a/x': [1, 2, 3], 'a/again': [1, 2, 3], 'b/lost': nan, 'b/too': nan, 'c/y': [1, 2, 4]}
+  columns |= {'d/part': [1, np.nan, 3], 'd/again': [1, np.nan, 3], 'gap': [1, 2, 3]}
+  assert zoo.distinct(pd.DataFrame(columns)) == ['a/x', 'b/lost', 'b/too', 'c/y', 'd/part']
+
+
 def test_how_training_went_is_read_until_each_network_stopped():
   steps = [0, 1, 10, 100]
   alpha = {0: [0.9, 0.5, 0.3, 0.1], 1: [0.8, 0.4, 0.2, np.nan]}

@@ -64,8 +64,13 @@ def names_of_measures(table: pd.DataFrame) -> list[str]:
 
 
 def distinct(table: pd.DataFrame) -> list[str]:
-  """The measures, without those that say of every network what one before them says."""
-  return [str(name) for name in table[names_of_measures(table)].T.drop_duplicates().index]
+  """The measures, without those that say of every network what one before them says.
+
+  One that could not be computed of any network says nothing, and is no other by a second name.
+  """
+  values = table[names_of_measures(table)].T
+  again = values.duplicated() & values.notna().any(axis=1)
+  return [str(name) for name in values.index[~again]]
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:
