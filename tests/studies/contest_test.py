@@ -128,8 +128,10 @@ def test_combinations_are_judged_on_datasets_that_were_left_out(ridge, holds):
 def test_a_measure_is_left_out_only_if_it_says_what_another_says():
   nan = [np.nan] * 3
   columns = {'a/x': [1, 2, 3], 'a/again': [1, 2, 3], 'b/lost': nan, 'b/too': nan, 'c/y': [1, 2, 4]}
+  columns |= {'b/infinite': [np.inf] * 3, 'b/bound': [np.inf] * 3}
   columns |= {'d/part': [1, np.nan, 3], 'd/again': [1, np.nan, 3], 'gap': [1, 2, 3]}
-  assert zoo.distinct(pd.DataFrame(columns)) == ['a/x', 'b/lost', 'b/too', 'c/y', 'd/part']
+  same = ['b/lost', 'b/too', 'b/infinite', 'b/bound']
+  assert zoo.distinct(pd.DataFrame(columns)) == ['a/x', *same[:2], 'c/y', *same[2:], 'd/part']
 
 
 def test_how_training_went_is_read_until_each_network_stopped():

@@ -66,10 +66,10 @@ def names_of_measures(table: pd.DataFrame) -> list[str]:
 def distinct(table: pd.DataFrame) -> list[str]:
   """The measures, without those that say of every network what one before them says.
 
-  One that could not be computed of any network says nothing, and is no other by a second name.
+  One that has one value for all networks, infinite or none at all, is no other by a second name.
   """
   values = table[names_of_measures(table)].T
-  again = values.duplicated() & values.notna().any(axis=1)
+  again = values.duplicated() & (values.nunique(axis=1) > 1)
   return [str(name) for name in values.index[~again]]
 
 
