@@ -19,7 +19,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --warnings
 
-## the tests that take long, those of `tests/slow.txt` among them: half an hour or more
+## the tests that take long, those of `tests/slow.txt` among them: an hour
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow
 

@@ -98,9 +98,10 @@ def weakest(verdicts: Sequence[Verdict], *, highest: bool = False) -> Verdict:
   return min(verdicts, key=lambda it: _rank(it, -it.ours if highest else it.ours))
 
 
-def farthest(verdicts: Sequence[Verdict]) -> Verdict:
-  """Likewise, of claims that ratios are 1: among equals the one farthest from it, up or down."""
-  return min(verdicts, key=lambda it: _rank(it, -abs(np.log(it.ours))))
+def farthest(verdicts: Sequence[Verdict], *, log: bool = True) -> Verdict:
+  """Likewise, of claims that ratios are 1 (without `log`, that differences are 0): among equals the one
+  farthest from it, up or down."""
+  return min(verdicts, key=lambda it: _rank(it, -abs(np.log(it.ours) if log else it.ours)))
 
 
 def _rank(verdict: Verdict, value: float) -> tuple[int, float]:

@@ -47,6 +47,6 @@ def test_experiments_may_be_run_one_by_one(tmp_path, capsys):
 def test_the_whole_study(tmp_path):
   card = run(tmp_path)
   assert judged(card) == {claim.name for claim in study.CLAIMS}
-  assert set(card['experiments']) == {*study.EXPERIMENTS}
+  assert set(card['experiments']) == {*study.EXPERIMENTS, *study.CALCULATIONS}
   drawn = {path.stem for path in (tmp_path / 'figures').glob('*.png')}
   assert drawn == {*study.FIGURES}

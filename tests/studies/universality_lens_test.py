@@ -1,5 +1,6 @@
 """Every claim of the study on tables where it is true and where it is false; what calculates them."""
 
+import functools
 import itertools
 
 import calculated
@@ -11,7 +12,14 @@ from calculated import scattered
 
 from research import rngs
 from research.studies import universality_lens as study
-from research.studies.universality_lens import complexity, networks, predictives, regret
+from research.studies.universality_lens import (
+  complexity,
+  images,
+  labels,
+  networks,
+  predictives,
+  regret,
+)
 from research.theory import boolean, weight
 
 MASSES = (0.08, 3e-4, 1e-5)  # of the targets of networks; the last target is random
@@ -77,6 +85,26 @@ def excesses(**changed):
   return scattered(rows, ('excess',))
 
 
+def of_images(overconfidence=0.02, apart=0.005, **changed):
+  found = {'sgld': 0.3, 'ensemble': 0.9, 'map ensemble': 0.4, 'one network': 1.5} | changed
+  rows = []
+  for n, (arm, value) in itertools.product((100, 400), found.items()):
+    value = value if n == 400 or arm not in changed else 0.5
+    row = {'n_train': n, 'arm': arm, 'excess': value, 'overconfidence': 0.2, 'error': 0.1}
+    row |= {'overconfidence': overconfidence if n == 400 and arm == 'sgld' else -0.01}
+    rows.append(row | {'apart': apart if n == 100 else 0.004})
+  return scattered(rows, ('excess', 'overconfidence', 'apart'))
+
+
+def weights(bits=(2.4, 3.2, 3.5), error=0.02, coarse=0.02):
+  rows = []
+  for share, value in zip((0.0, 0.5, 1.0), bits, strict=True):
+    row = {'redrawn': share, 'bits': value, 'error': error if share == 0.5 else 0.01, 'fit': 2.0}
+    rows.append(row | {'shift': coarse if share == 0.5 else -0.01})
+  table = scattered(rows, ('bits', 'error', 'shift'), 0.002)
+  return table.assign(coarse=table['bits'] + table['shift'])
+
+
 TRUE = {
   'regrets': regrets(),
   'widths': widths(),
@@ -84,6 +112,8 @@ TRUE = {
   'envelope': envelope(),
   'initializations': initializations(),
   'predictives': excesses(),
+  'images': of_images(),
+  'weights': weights(),
 }
 FALSE = {
   'regret_is_below_the_bound': regrets(late=1.02),
@@ -106,6 +136,14 @@ FALSE = {
   'minibatches_do_not_spoil_it': excesses(sgld=0.03),
   'langevin_beats_the_ensemble': excesses(ensemble=0.04),
   'an_ensemble_of_maxima_is_no_mixture': excesses(**{'map ensemble': 0.03}),
+  'samples_beat_the_ensemble_on_images': of_images(ensemble=0.29),
+  'maxima_are_worse_on_images': of_images(**{'map ensemble': 0.29}),
+  'samples_are_calibrated_on_images': of_images(overconfidence=-0.06),
+  'chains_agree_on_images': of_images(apart=0.03),
+  'redrawn_labels_weigh_less': weights(bits=(3.3, 3.2, 3.5)),
+  'random_labels_weigh_no_more_than_by_chance': weights(bits=(2.4, 3.2, 3.3)),
+  'chains_agree_on_weights': weights(error=0.06),
+  'temperatures_suffice': weights(coarse=-0.06),
 }
 
 
@@ -123,6 +161,13 @@ def test_either_side_decides():
   assert not complexity.smooth_functions_weigh_more(correlations(sensitivity=0.1)).holds
   assert not regret.width_changes_little(widths(wide=5.5)).holds
   assert regret.width_changes_little(widths(wide=5.5)).ours == pytest.approx(-1.25, abs=0.05)
+
+
+def test_all_shares_of_redrawn_labels_decide():
+  assert not labels.redrawn_labels_weigh_less(weights(bits=(2.4, 3.6, 3.5))).holds
+  assert not images.samples_are_calibrated_on_images(of_images(overconfidence=0.06)).holds
+  assert not labels.temperatures_suffice(weights(coarse=0.06)).holds
+  assert images.chains_agree_on_images(TRUE['images']).ours == pytest.approx(0.005, rel=0.02)
 
 
 def test_one_excess_among_all_data_decides():
@@ -155,13 +200,15 @@ def test_figures_and_reading_take_the_tables():
 
 @pytest.fixture(scope='module')
 def small():
-  """All tables, of two replicates, from few and narrow networks."""
+  """Each table by its name, of two replicates, from few and narrow networks."""
   caches = (
     networks.prior,
     networks.halves,
     regret.targets,
     predictives._logits,
     predictives._potential,
+    images.losses,
+    images._potential,
   )
 
   def clear():
@@ -188,24 +235,32 @@ def small():
     patch.setattr(predictives, 'N_SAMPLES', 2)
     patch.setattr(predictives, 'BURN_IN', 2)
     patch.setattr(predictives, 'STEPS', 50)
-    yield {
-      'regrets': regret.regrets((0, 1), n_draws=2),
-      'widths': regret.widths((0, 1), n_draws=1),
-      'correlations': complexity.correlations((0, 1)),
-      'envelope': complexity.envelope((0, 1)),
-      'initializations': complexity.initializations((0, 1)),
-      'predictives': predictives.predictives((0, 1)),
+    patch.setattr(images, 'N_TRAIN', (20,))
+    patch.setattr(images, 'WIDTH', 4)
+    patch.setattr(images, 'N_CHAINS', 2)
+    patch.setattr(images, 'N_MEMBERS', 2)
+    patch.setattr(images, 'N_SAMPLES', 2)
+    patch.setattr(images, 'BURN_IN', 2)
+    patch.setattr(images, 'STEPS', 50)
+    patch.setattr(labels, 'N_LABELS', 20)
+    patch.setattr(labels, 'SHARES', (0.0, 1.0))
+    patch.setattr(labels, 'N_BETAS', 5)
+    patch.setattr(labels, 'WEIGHING', {'burn_in': 2, 'n_samples': 4})
+    calculations = {
+      'regrets': functools.partial(regret.regrets, n_draws=2),
+      'widths': functools.partial(regret.widths, n_draws=1),
     }
+    yield functools.cache(lambda name: (study.CALCULATIONS | calculations)[name]((0, 1)))
     clear()
 
 
 @pytest.mark.parametrize('name', [*TRUE])
 def test_calculations_give_the_columns_that_claims_read(small, name):
-  calculated.check_columns(small[name], {*TRUE[name]} - {'rise'})
+  calculated.check_columns(small(name), {*TRUE[name]} - {'rise', 'shift'})
 
 
 def test_bounds_and_regrets_are_in_order(small):
-  table = small['regrets']
+  table = small('regrets')
   assert (table['soft_bound'] <= table['bound'] + 1e-9).all()
   assert regret.regret_is_below_the_bound(table).holds
   alone = table[table['radius'] == 0]
@@ -277,7 +332,7 @@ def test_functions_are_chosen_by_one_half_of_the_networks_and_weighed_by_the_oth
 
 
 def test_the_bound_by_complexity_goes_through_the_heaviest_function(small):
-  for _, rows in small['envelope'].groupby('seed'):
+  for _, rows in small('envelope').groupby('seed'):
     constant = rows[rows['complexity'] == 6]
     prior, _ = networks.halves(int(rows['seed'].iloc[0]))
     assert boolean.lempel_ziv(prior.tables[:1]) == 6
@@ -321,3 +376,44 @@ def test_training_lowers_the_potential(small):
   assert free[:, :8].mean() > 0.8
   assert free.shape == (2, 64)
   assert held[:, :8].mean() < free[:, :8].mean()
+
+
+def test_networks_of_several_outputs_give_each_a_logit():
+  model = networks.gaussian_mlp((4,), 'tanh', 1.0, 0.5, 3)
+  x = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+  params = jax.jit(model.init)(rngs.named_key(0, 'init'), x)
+  assert params['Dense_1']['kernel'].shape == (4, 3)
+  captured = jax.jit(model.capture)(params, x)
+  np.testing.assert_array_equal(captured['logits'], captured['Dense_1'])
+
+
+def test_digits_are_nested_and_noisy_by_the_share():
+  few, many, noisy = (images.examples(3, *of) for of in ((50, 0.0), (400, 0.0), (400, 0.5)))
+  np.testing.assert_array_equal(few['inputs'], many['inputs'][:50])
+  np.testing.assert_array_equal(few['labels'], many['labels'][:50])
+  changed = np.mean(np.asarray(noisy['labels'] != many['labels']))
+  assert changed == pytest.approx(0.45, abs=0.08)
+  assert np.mean(many['inputs']) == pytest.approx(0, abs=0.05)
+  assert np.std(many['inputs']) == pytest.approx(1, abs=0.05)
+  assert (np.asarray(images.examples(4, 50, 0.0)['inputs']) != few['inputs']).any()
+
+
+def test_predictions_of_digits_are_judged_over_the_noise():
+  y = np.array([3, 7, 7])
+  exact = images._judged(images._truth(y), y)
+  assert exact == pytest.approx({'excess': 0, 'overconfidence': 0, 'error': 0}, abs=1e-12)
+  uniform = images._judged(np.full((3, 10), 0.1), y)
+  own, other = 0.82, 0.02
+  expected = np.log(10) + own * np.log(own) + 9 * other * np.log(other)
+  assert uniform['excess'] == pytest.approx(expected)
+  sure = images._judged(np.eye(10)[[3, 7, 1]], y)
+  assert sure['error'] == pytest.approx(1 / 3)
+  assert sure['overconfidence'] == pytest.approx(1 - (own + own + other) / 3)
+  assert np.isfinite(sure['excess'])
+
+
+def test_samples_of_the_posterior_lose_less_on_the_labels_than_these_weigh(small):
+  table = small('weights')
+  assert (table['bits'] > 0).all()
+  assert (table['error'] > 0).all()
+  assert (table['fit'] < table['bits']).all()  # the mean of L rises with the temperature's inverse

@@ -7,6 +7,8 @@ the Bayes mixture over it is exact. One file for each question:
   regret       what the mixture pays for targets of all weights, in classes of all sizes
   complexity   which functions have the weight, by complexity and by initialization
   predictives  Langevin samples and ensembles beside an exact mixture
+  images       the same of digits, where nothing is exact
+  labels       the weight of the labels of digits, by how many are redrawn
 
 Each replicate has networks of its own, and data of its own. No function of a sample is left out: what
 remains is the sampling of the prior itself, which the spread over replicates shows. A function that no
@@ -20,7 +22,7 @@ import pandas as pd
 from research.figures import universality
 from research.studies import plan
 from research.studies.claim import Claim
-from research.studies.universality_lens import complexity, predictives, regret
+from research.studies.universality_lens import complexity, images, labels, predictives, regret
 
 TITLE = 'The weight of a hypothesis: what a Bayes mixture over random networks pays for the truth'
 
@@ -32,6 +34,8 @@ CALCULATIONS = {
   'envelope': complexity.envelope,
   'initializations': complexity.initializations,
   'predictives': predictives.predictives,
+  'images': images.images,
+  'weights': labels.weights,
 }
 MEASUREMENTS = {}
 FIGURES = {
@@ -115,6 +119,19 @@ CLAIMS = (
   _claim(
     predictives.an_ensemble_of_maxima_is_no_mixture, 'a question of ours', 'none', 'predictives'
   ),
+  _claim(images.samples_beat_the_ensemble_on_images, 'a question of ours', 'none', 'images'),
+  _claim(images.maxima_are_worse_on_images, 'a question of ours', 'none', 'images'),
+  _claim(images.samples_are_calibrated_on_images, 'a question of ours', 'none', 'images'),
+  _claim(images.chains_agree_on_images, 'a control of ours', 'none', 'images'),
+  _claim(labels.redrawn_labels_weigh_less, 'a question of ours', 'none', 'weights'),
+  _claim(
+    labels.random_labels_weigh_no_more_than_by_chance,
+    'a check of ours, of a theorem (Gibbs)',
+    'a theorem, in the mean over labels',
+    'weights',
+  ),
+  _claim(labels.chains_agree_on_weights, 'a control of ours', 'none', 'weights'),
+  _claim(labels.temperatures_suffice, 'a control of ours', 'none', 'weights'),
 )
 
 

@@ -29,13 +29,16 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {'relu': jax.nn.relu,
 
 @functools.cache
 def gaussian_mlp(
-  widths: tuple[int, ...], activation: str, weight_scale: float, bias_scale: float
+  widths: tuple[int, ...], activation: str, weight_scale: float, bias_scale: float, outputs: int = 1
 ) -> Model:
-  """The network above; of equal arguments the same object, so that its programs are compiled once."""
+  """The network above; of equal arguments the same object, so that its programs are compiled once.
+
+  Of several outputs each is a logit of its own.
+  """
   act = ACTIVATIONS[activation]
 
   def init(key, x):
-    sizes = (x[0].size, *widths, 1)
+    sizes = (x[0].size, *widths, outputs)
     keys = jax.random.split(key, (len(sizes) - 1, 2))
     return {
       f'Dense_{i}': {
@@ -53,7 +56,8 @@ def gaussian_mlp(
       x = weight_scale / np.sqrt(x.shape[1]) * (x @ layer['kernel'])
       x = x + bias_scale * layer['bias'][None]
       activations[f'Dense_{i}'] = x
-    return activations | {'logits': jnp.concatenate([jnp.zeros_like(x), x], axis=1)}
+    logits = jnp.concatenate([jnp.zeros_like(x), x], axis=1) if outputs == 1 else x
+    return activations | {'logits': logits}
 
   return Model(init, lambda params, x: capture(params, x)['logits'], capture)
 

@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 from research import hypotheses, rngs
 from research.langevin import langevin, make_potential
 from research.losses import make_losses
-from research.studies.claim import Verdict, exceeds, weakest, within
+from research.studies.claim import Verdict, exceeds, farthest, weakest, within
 from research.studies.universality_lens import networks, regret
 from research.studies.universality_lens.networks import FLIP, N_INPUTS, SEEDS
 
@@ -97,8 +97,7 @@ def _same(table: pd.DataFrame, arm: str) -> Verdict:
     within(_arm(table, n, arm) - _arm(table, n, 'mixture'), -0.01, 0.01, note=f'{n} examples')
     for n in N_TRAIN
   ]
-  failing = [verdict for verdict in verdicts if not verdict.holds]
-  return max(failing or verdicts, key=lambda verdict: abs(verdict.ours))
+  return farthest(verdicts, log=False)
 
 
 def _arm(table: pd.DataFrame, n_train: int, arm: str) -> np.ndarray:
