@@ -42,6 +42,15 @@ finished.verdicts('predictives')
 finished.reading()
 
 # %% [markdown]
+# ## Digits, where nothing is exact, and the weight of their labels
+
+# %%
+finished.verdicts('images')
+
+# %%
+finished.verdicts('labels')
+
+# %% [markdown]
 # ## What replicated, and what did not
 
 # %%

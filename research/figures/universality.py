@@ -52,11 +52,11 @@ def figure(
     ValueError: a column is missing.
   """
   of_regret = ('seed', 'target', 'kind', 'mass', 'n', 'regret', 'bound', 'table_code')
-  _require(regrets, 'regrets', of_regret)
-  _require(widths, 'widths', ('seed', 'target', 'kind', 'width', 'regret'))
-  _require(envelope, 'envelope', ('seed', 'complexity', 'highest', 'line'))
-  _require(initializations, 'initializations', ('seed', 'depth', 'scale', 'lempel_ziv'))
-  _require(predictives, 'predictives', ('seed', 'n_train', 'arm', 'excess'))
+  require(regrets, 'regrets', of_regret)
+  require(widths, 'widths', ('seed', 'target', 'kind', 'width', 'regret'))
+  require(envelope, 'envelope', ('seed', 'complexity', 'highest', 'line'))
+  require(initializations, 'initializations', ('seed', 'depth', 'scale', 'lempel_ziv'))
+  require(predictives, 'predictives', ('seed', 'n_train', 'arm', 'excess'))
   regrets = regrets.groupby(['seed', 'target', 'kind', 'n'], as_index=False).mean(numeric_only=True)
   shown = _four(regrets)
   with style.context():
@@ -67,7 +67,7 @@ def figure(
     _draw_widths(axes[0, 2], widths, shown)
     _draw_envelope(axes[1, 0], envelope)
     _draw_scales(axes[1, 1], initializations)
-    _draw_predictives(axes[1, 2], predictives)
+    draw_predictives(axes[1, 2], predictives)
   return figure
 
 
@@ -167,7 +167,8 @@ def _draw_scales(axes: Axes, table: pd.DataFrame) -> None:
   axes.legend(loc='lower right')
 
 
-def _draw_predictives(axes: Axes, table: pd.DataFrame) -> None:
+def draw_predictives(axes: Axes, table: pd.DataFrame) -> None:
+  """Excess log loss by arm and number of training examples: columns seed, n_train, arm, excess."""
   axes.set_title('Excess log loss (nats)')
   axes.set_xscale('log')
   names = [name for name in PREDICTIVES if name in set(table['arm'])]
@@ -184,6 +185,6 @@ def _draw_predictives(axes: Axes, table: pd.DataFrame) -> None:
   axes.legend(loc='upper right', handletextpad=0.3)
 
 
-def _require(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:
+def require(table: pd.DataFrame, name: str, columns: Sequence[str]) -> None:
   if missing := [column for column in columns if column not in table]:
     raise ValueError(f'{name} must have a column {missing[0]!r}, which this figure shows')

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from research.figures import universality
+from research.figures import digits_lens, universality
 from research.studies import plan
 from research.studies.claim import Claim
 from research.studies.universality_lens import complexity, images, labels, predictives, regret
@@ -43,6 +43,7 @@ FIGURES = {
     universality.figure,
     *('regrets', 'widths', 'envelope', 'initializations', 'predictives'),
   ),
+  'digits': (digits_lens.figure, 'images', 'weights'),
 }
 
 LENS, BIAS = 'Feder 2025', 'Valle-Perez et al. 2019'
