@@ -17,8 +17,9 @@ from typing import Any
 import jax
 from absl import logging
 
-from research.peers import is_first
+from research.peers import is_first, number_of_first
 from research.trees import named_leaves
+from research.workdirs import replace_file, sync_folder
 
 MANIFEST = 'SHA256SUMS'
 
@@ -75,9 +76,10 @@ class Checkpoints:
       self._manager.wait_until_finished()
       if is_first():
         saved = self._unverified / str(step)
-        (saved / MANIFEST).write_text('\n'.join(sorted(_checksums(saved))) + '\n')
+        replace_file(saved / MANIFEST, '\n'.join(sorted(_checksums(saved))) + '\n')
         shutil.rmtree(self._directory / str(step), ignore_errors=True)  # a damaged one
         saved.rename(self._directory / str(step))
+        sync_folder(self._directory)
         self._delete_all_but_newest(step)
       self._intact.add(step)
 
@@ -97,6 +99,11 @@ class Checkpoints:
       raise CheckpointError(
         f'step {step} was not saved in {self._directory} ({free:,} bytes free): {reason}'
       ) from error
+
+  @property
+  def newest(self) -> int | None:
+    """The newest step that was saved or restored here and is known to be on the disk."""
+    return max(self._intact, default=None)
 
   def wait(self) -> None:
     """Returns when the last save can be restored; raises CheckpointError if it failed."""
@@ -119,18 +126,25 @@ class Checkpoints:
         leaves, shapes or dtypes than the target: nothing is ever cast.
     """
     self.wait()
+    step = number_of_first(self._newest_intact)
+    if step < 0:
+      return None
+    state = self._restore(step, target)
+    self._intact.add(step)
+    return step, state
+
+  def _newest_intact(self) -> int:
+    """The newest undamaged step; -1 where there is none at all."""
     for step in self._steps():
       damage = _damage(self._directory / str(step))
       if damage is None:
-        state = self._restore(step, target)
-        self._intact.add(step)
-        return step, state
+        return step
       self._damaged.add(step)
       logging.warning('checkpoint %d of %s is skipped: %s', step, self._directory, damage)
     if self._damaged:
       found = f'found {sorted(self._damaged)}; remove the run directory to start from step 0'
       raise CheckpointError(f'no step in {self._directory} is intact ({found})')
-    return None
+    return -1
 
   def _restore(self, step: int, target: Any) -> Any:
     from orbax.checkpoint import args
@@ -156,7 +170,8 @@ class Checkpoints:
 
   def _steps(self) -> list[int]:
     """The steps in the directory, the newest first."""
-    return sorted((int(p.name) for p in self._directory.glob('[0-9]*') if p.is_dir()), reverse=True)
+    folders = [p for p in self._directory.glob('[0-9]*') if p.is_dir() and p.name.isdecimal()]
+    return sorted((int(p.name) for p in folders), reverse=True)
 
   @cached_property
   def _manager(self) -> Any:

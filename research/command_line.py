@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import threading
 from collections.abc import Callable
 
 PREFIX = '--config.'
@@ -55,10 +56,31 @@ def cache_programs() -> None:
 def guarded(run: Callable[[], int]) -> int:
   """Runs; what a user can mend ends as one line on stderr, not as a traceback."""
   try:
-    return _refusing(run)
+    code = _refusing(run)
+    if code == 2:
+      _wait_no_longer_than(10, code)
+    return code
+  except Exception:
+    _wait_no_longer_than(10, 1)
+    raise
   except KeyboardInterrupt:
     say('stopped; the same command goes on from the last checkpoint, and begins a calculation anew')
     return 130
+
+
+def _wait_no_longer_than(seconds: float, code: int) -> None:
+  """Ends one of several processes of a run with its own code, once it has said what is wrong.
+
+  Where all refuse, they end together. Where one fails alone, JAX would wait at its end for the others,
+  which wait for it, and abort after minutes.
+  """
+  from research import peers
+
+  if 'jax' in sys.modules and peers.several():
+    sys.stderr.flush()
+    ender = threading.Timer(seconds, os._exit, [code])
+    ender.daemon = True
+    ender.start()
 
 
 def _refusing(run: Callable[[], int]) -> int:

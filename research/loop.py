@@ -90,6 +90,7 @@ def train_and_evaluate(
 
   with contextlib.ExitStack() as stack:
     peers.of_first(lambda: stack.enter_context(workdirs.open_workdir(workdir)))
+    peers.check_same('config', str(configuration.as_json(config)))
     _check_same_config(config, workdir)  # again: another process may have had the lock until now
     stop = stack.enter_context(_StopSignals())
     checkpoints = stack.enter_context(
@@ -117,9 +118,10 @@ def train_and_evaluate(
           break
         record.flush()
         checkpoints.save(step, state)
-        workdirs.note_seconds(workdir, time.perf_counter() - started)
         if stop.signal_number:
           checkpoints.wait()
+        workdirs.note_progress(workdir, time.perf_counter() - started, checkpoints.newest)
+        if stop.signal_number:
           raise Interrupted(stop.signal_number, step)
       if step in looks:
         state = stopping.look(state, population.train_loss(state), training.stop_loss)
@@ -156,7 +158,7 @@ def train_and_evaluate(
     if ended is None:
       checkpoints.save(total, state)
     checkpoints.wait()
-    workdirs.note_seconds(workdir, time.perf_counter() - started)
+    workdirs.note_progress(workdir, time.perf_counter() - started, checkpoints.newest)
     steps = total if ended is None else ended
     summary = {'steps': steps, 'resumed_at': first, 'diverged': diverged.found}
     workdirs.mark_done(workdir, summary)
@@ -241,8 +243,9 @@ def _check_same_config(config: Config, workdir: pathlib.Path) -> None:
 
 def _check_nothing_is_lost(workdir: pathlib.Path, checkpoint_every: int) -> None:
   """Where nothing is saved, a run starts at step 0: but not one whose checkpoints have gone."""
-  reached = last_step(workdir)
-  if reached >= 2 * checkpoint_every:  # by then, the first save has been waited for
+  attempts = (workdirs.read_json(workdir / 'environment.json') or {'attempts': []})['attempts']
+  saved, reached = any(it.get('saved') is not None for it in attempts), last_step(workdir)
+  if saved or reached >= 2 * checkpoint_every:  # by then, the first save has been waited for
     raise CheckpointError(
       f'{workdir} has no checkpoints, but a record up to step {reached}: they have been removed; remove'
       ' the whole directory to start again from step 0'

@@ -4,13 +4,16 @@ With a single process every function here is trivial, and free: it does not even
 """
 
 import signal
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 
+REFUSED = -2
+
 
 class PeerRefused(Exception):
-  """The first process could not begin, and has said why."""
+  """The first process could not begin, and has said why; or processes do not agree."""
 
 
 def several() -> bool:
@@ -33,20 +36,53 @@ def of_first(work: Callable[[], object]) -> None:
   Raises:
     PeerRefused: in the others, where the work raises in the first, which raises that.
   """
-  if not several():
+
+  def done() -> int:
     work()
+    return 0
+
+  number_of_first(done)
+
+
+def number_of_first(work: Callable[[], int]) -> int:
+  """What some work gives in the first process, which alone does it, at least -1; the same in all.
+
+  Raises:
+    PeerRefused: as `of_first`.
+  """
+  if not several():
+    return work()
+  from jax.experimental import multihost_utils
+
+  found = REFUSED
+  try:
+    if is_first():
+      found = work()
+  finally:
+    heard = int(multihost_utils.broadcast_one_to_all(np.array(found, np.int32)))
+  if heard == REFUSED:
+    raise PeerRefused('the first process of this run could not begin; it says why')
+  return heard
+
+
+def check_same(what: str, text: str) -> None:
+  """Checks that all processes have the same text.
+
+  Raises:
+    PeerRefused: in all, where one has another than the first.
+  """
+  if not several():
     return
   from jax.experimental import multihost_utils
 
-  done = False
-  try:
-    if is_first():
-      work()
-    done = True
-  finally:
-    heard = multihost_utils.broadcast_one_to_all(np.array(done))
-  if not heard:
-    raise PeerRefused('the first process of this run could not begin; it says why')
+  found = np.asarray(
+    multihost_utils.process_allgather(np.array(zlib.crc32(text.encode()), np.uint32))
+  )
+  if (found != found[0]).any():
+    other = int(np.argmax(found != found[0]))
+    raise PeerRefused(
+      f'process {other} of this run has another {what} than the first; start all alike'
+    )
 
 
 def wait_for_all(what: str) -> None:

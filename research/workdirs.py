@@ -121,16 +121,20 @@ def write_environment(workdir: str | Path) -> None:
     'device': jax.devices()[0].device_kind,
     'n_devices': jax.device_count(),
     'seconds': 0.0,
+    'saved': None,
   }
   attempts = (read_json(path) or {'attempts': []})['attempts']
   write_json(path, {'attempts': [*attempts, attempt]})
 
 
-def note_seconds(workdir: str | Path, seconds: float) -> None:
-  """Notes how long the newest attempt has been training; a killed one has its last note."""
+def note_progress(workdir: str | Path, seconds: float, saved: int | None = None) -> None:
+  """Notes how long the newest attempt has been training, and the newest step that it has on the disk;
+  a killed one has its last note."""
+  if not peers.is_first():
+    return
   path = Path(workdir) / 'environment.json'
   attempts = read_json(path)['attempts']
-  attempts[-1]['seconds'] = round(seconds, 1)
+  attempts[-1] |= {'seconds': round(seconds, 1), 'saved': saved}
   write_json(path, {'attempts': attempts})
 
 
@@ -179,9 +183,19 @@ def replace_file(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
       unfinished.replace(path)
+      sync_folder(path.parent)
     except OSError:
       unfinished.unlink(missing_ok=True)
       raise
+
+
+def sync_folder(folder: Path) -> None:
+  """Returns when the names in a folder are on the disk, too."""
+  handle = os.open(folder, os.O_RDONLY)
+  try:
+    os.fsync(handle)
+  finally:
+    os.close(handle)
 
 
 @contextlib.contextmanager

@@ -79,6 +79,20 @@ def test_keeps_the_newest(tmp_path, keep):
     Checkpoints(tmp_path, keep=0)
 
 
+def test_what_is_no_step_is_passed_over(directory):
+  shutil.copytree(directory / '20', directory / '20.bak')
+  (directory / '30').write_text('a file')
+  with Checkpoints(directory) as checkpoints:
+    assert checkpoints.newest is None
+    restored = checkpoints.restore_latest(make_state())
+    assert restored is not None
+    assert restored[0] == checkpoints.newest == 20
+    checkpoints.save(40, make_state(40))
+    checkpoints.wait()
+    assert checkpoints.newest == 40
+  assert (directory / '20.bak').is_dir()
+
+
 def test_donated_buffers_are_safe(tmp_path):
   overwrite = jax.jit(lambda x: x * 0 - 1, donate_argnums=0)
   x = jnp.arange(2_000_000.0)

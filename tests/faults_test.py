@@ -215,13 +215,29 @@ def test_a_run_without_any_checkpoint_it_had_is_not_begun_anew(stopped, capsys, 
   assert after == {path: data for path, data in before.items() if path.name != '.lock'}
 
 
-def test_a_run_that_had_saved_nothing_yet_is_begun_anew(whole, stopped):
-  shutil.rmtree(stopped / 'checkpoints')
-  lines = (stopped / 'metrics.jsonl').read_text().splitlines(keepends=True)
-  (stopped / 'metrics.jsonl').write_text(''.join(lines[:7]))
-  assert train(stopped)
-  assert workdirs.read_json(stopped / 'DONE')['resumed_at'] == 0
-  assert_same_run(stopped, whole)
+def test_a_run_that_had_saved_nothing_yet_is_begun_anew(whole, tmp_path):
+  with crash_at(3):
+    train(tmp_path)
+  assert train(tmp_path)
+  assert workdirs.read_json(tmp_path / 'DONE')['resumed_at'] == 0
+  assert_same_run(tmp_path, whole)
+
+
+def test_what_a_signal_saved_is_missed_however_early(tmp_path, monkeypatch, capsys):
+  step = Population.step
+
+  def interrupt(self, state, number):
+    if number == 2:
+      signal.raise_signal(signal.SIGTERM)
+    return step(self, state, number)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(Population, 'step', interrupt)
+    with pytest.raises(loop.Interrupted, match='stopped at step 3'):
+      train(tmp_path)
+  shutil.rmtree(tmp_path / 'checkpoints')
+  assert run_main(tmp_path) == 2
+  assert 'but a record up to step 2' in only_line(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

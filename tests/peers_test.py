@@ -1,7 +1,9 @@
 """Two processes with two devices each at one run: as one process, and stopped as one."""
 
+import functools
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -18,7 +20,7 @@ FLAGS = ['--config=configs/coherence/digits.py:smoke', '--config.population.size
 LONG = ['--config.training.total_steps=400', '--config.training.log_every=10']
 
 
-def start(workdir, *overrides, devices, environment=None):
+def start(workdir, *overrides, devices, environment=None, largest_file=None):
   count = f'--xla_force_host_platform_device_count={devices}'
   own = {'XLA_FLAGS': count, 'JAX_PLATFORMS': 'cpu'} | (environment or {})
   command = ['-m', 'research.main', *FLAGS, f'--workdir={workdir}', *overrides]
@@ -28,18 +30,30 @@ def start(workdir, *overrides, devices, environment=None):
     stderr=subprocess.PIPE,
     text=True,
     env={**os.environ, **own},
+    preexec_fn=None if largest_file is None else functools.partial(allow_files_of, largest_file),
   )
 
 
-def start_pair(workdir, *overrides):
+def allow_files_of(n_bytes):
+  resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
+
+
+def start_pair(workdir, *overrides, of_second=(), largest_file=None):
   with socket.socket() as it:
     it.bind(('localhost', 0))
     port = it.getsockname()[1]
   of_pair = {'JAX_COORDINATOR_ADDRESS': f'localhost:{port}', 'JAX_NUM_PROCESSES': '2'}
   of_pair['GENLAB_HEARTBEAT_SECONDS'] = '10'
   return [
-    start(workdir, *overrides, devices=2, environment=of_pair | {'JAX_PROCESS_ID': str(index)})
-    for index in (0, 1)
+    start(
+      workdir,
+      *overrides,
+      *own,
+      devices=2,
+      environment=of_pair | {'JAX_PROCESS_ID': str(index)},
+      largest_file=None if index else largest_file,
+    )
+    for index, own in enumerate([(), of_second])
   ]
 
 
@@ -120,11 +134,35 @@ def test_where_one_is_killed_the_other_ends_and_one_goes_on(victim, alone, tmp_p
   assert_same_record(workdir, alone)
 
 
+@pytest.mark.slow
+def test_processes_of_two_configs_are_refused_by_all(tmp_path):
+  pair = start_pair(tmp_path / 'run', of_second=['--config.optimizer.learning_rate=0.3'])
+  codes, said = ended(*pair)
+  assert codes == [2, 2], said
+  assert all('process 1 of this run has another config than the first' in text for text in said)
+  assert not (tmp_path / 'run' / 'metrics.jsonl').exists()
+
+
+@pytest.mark.slow
+def test_an_error_of_one_is_said_in_its_own_code_and_the_other_does_not_wait_for_ever(tmp_path):
+  overrides = [*LONG, '--config.training.log_every=1', '--config.training.total_steps=100000']
+  pair = start_pair(tmp_path / 'run', *overrides, largest_file=150_000)
+  wait_for_step(tmp_path / 'run', 20)
+  started = time.monotonic()
+  codes, said = ended(*pair)
+  assert time.monotonic() - started < 100
+  assert codes[0] == 2, said
+  assert 'metrics.jsonl' in said[0]
+  assert codes[1] != 0
+
+
 def test_a_process_alone_agrees_with_itself():
   done = []
   peers.of_first(lambda: done.append(1))
   peers.wait_for_all('nothing')
   assert done == [1]
+  assert peers.number_of_first(lambda: 7) == 7
+  peers.check_same('config', 'any')
   assert peers.is_first()
   assert not peers.several()
   with pytest.raises(KeyError):

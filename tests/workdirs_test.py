@@ -59,12 +59,13 @@ def test_environment_keeps_every_attempt(tmp_path):
   assert second['commit'] is None or len(second['commit'].removesuffix('+dirty')) == 40
 
 
-def test_seconds_are_those_of_the_newest_attempt(tmp_path):
-  for seconds in (3.0, 4.26):
+def test_seconds_and_steps_are_those_of_the_newest_attempt(tmp_path):
+  for seconds, saved in ((3.0, None), (4.26, 7)):
     workdirs.write_environment(tmp_path)
-    workdirs.note_seconds(tmp_path, seconds)
+    workdirs.note_progress(tmp_path, seconds, saved)
   attempts = workdirs.read_json(tmp_path / 'environment.json')['attempts']
   assert [attempt['seconds'] for attempt in attempts] == [3.0, 4.3]
+  assert [attempt['saved'] for attempt in attempts] == [None, 7]
 
 
 HOLD = """

@@ -124,7 +124,7 @@ def calculate(
       workdirs.write_environment(workdir)
       rows = calculation().to_dict('records')
       workdirs.replace_file(workdir / TABLE, json.dumps(rows, default=_plain))
-      workdirs.note_seconds(workdir, time.perf_counter() - started)
+      workdirs.note_progress(workdir, time.perf_counter() - started)
       workdirs.mark_done(workdir, {'rows': len(rows), 'of': sources})
     ran = True
   return ran
