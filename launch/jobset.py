@@ -1,7 +1,9 @@
 """Kubernetes: a JobSet for each run, of one pod or of several that join; Kueue may queue them."""
 
 import dataclasses
+import hashlib
 import json
+import os
 import shlex
 import textwrap
 from pathlib import Path
@@ -14,15 +16,17 @@ from research.configuration import ConfigError
 LABEL = 'app.kubernetes.io/name'
 
 # The first pod keeps the log and the exit code of the run. A shell that waits in the background hands
-# TERM on, so that the run saves.
+# TERM on, so that the run saves. With the shell the pod ends, and all in it: tee must have written.
 SCRIPT = """\
 log={logs}/{id}.log
 if [ "$JAX_PROCESS_ID" = 0 ]; then rm -f {logs}/{id}.exit; else log="$log.$JAX_PROCESS_ID"; fi
-{command} > >(tee -a "$log") 2>&1 &
+exec > >(tee -a "$log") 2>&1; tee=$!
+{command} &
 pid=$!
 trap 'kill -TERM "$pid"' TERM
 wait "$pid"; code=$?
 while kill -0 "$pid" 2> /dev/null; do wait "$pid"; code=$?; done
+exec >&- 2>&-; wait "$tee"
 if [ "$JAX_PROCESS_ID" = 0 ]; then echo "$code" > {logs}/{id}.exit; fi
 exit "$code"
 """
@@ -145,7 +149,7 @@ def _document(root: Path, run: Run, attempt: int, options: Options) -> str:
   }
   return TEMPLATE.format(
     **quoted,
-    name=_name(run.id, attempt),
+    name=_name(_job(root, options), run.id, attempt),
     label=LABEL,
     queue=f'    kueue.x-k8s.io/queue-name: {json.dumps(options.queue)}\n' if options.queue else '',
     restarts=options.restarts,
@@ -160,9 +164,9 @@ def submit(root: Path, runs: list[Run], options: Options) -> int:
   """Hands the documents to kubectl."""
   documents = text(root, runs, options)
   engine.check_here('kubectl')
-  outcome.note_submission(
-    root, 'jobset', options.namespace, runs
-  )  # some may be made, and one refused
+  # Before kubectl has answered: of several documents it may make some and refuse one. What it made must
+  # be known, and what it refused is not in the cluster and so as it was.
+  outcome.note_submission(root, 'jobset', _job(root, options), runs)
   print(engine.ask(['kubectl', 'create', '--filename=-'], documents), end='')
   return 0
 
@@ -172,16 +176,19 @@ def held(submissions: list[dict]) -> dict[str, tuple[str, str]]:
   if not submissions or not engine.is_here('kubectl'):
     return {}
   unfinished = {}
-  for namespace in sorted({it['job'] for it in submissions}):
+  for namespace in sorted({it['job'].partition('/')[0] for it in submissions}):
     command = ['kubectl', 'get', 'jobsets', f'--namespace={namespace}']
     answer = engine.ask([*command, f'--selector={LABEL}=genlab', '--output=json'])
     for item in json.loads(answer)['items']:
       if not item.get('status', {}).get('terminalState'):
         waits = item['spec'].get('suspend', False)
         unfinished[item['metadata']['name']] = 'queued' if waits else 'running'
-  names = {_name(run, n - 1): run for run, n in _attempts(submissions).items()}
+  attempts = _attempts(submissions)
+  names = {  # of each run the last
+    run: _name(it['job'], run, attempts[run] - 1) for it in submissions for run in it['runs']
+  }
   return {
-    run: (unfinished[name], f'JobSet {name}') for name, run in names.items() if name in unfinished
+    run: (unfinished[name], f'JobSet {name}') for run, name in names.items() if name in unfinished
   }
 
 
@@ -193,5 +200,11 @@ def _attempts(submissions: list[dict]) -> dict[str, int]:
   return counts
 
 
-def _name(run: str, attempt: int) -> str:
-  return f'genlab-{run}-{attempt}'
+def _job(root: Path, options: Options) -> str:
+  """What is noted of a submission, `namespace/hash`: another sweep may have runs of the same ids."""
+  text = f'{options.namespace}/{os.path.abspath(root)}'
+  return f'{options.namespace}/{hashlib.sha256(text.encode()).hexdigest()[:8]}'
+
+
+def _name(job: str, run: str, attempt: int) -> str:
+  return f'genlab-{job.partition("/")[2]}-{run}-{attempt}'

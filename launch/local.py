@@ -106,7 +106,7 @@ def submit(root: Path, runs: list[Run], options: Options) -> int:
 def _start(root: Path, run: Run, gpu: str | None, options: Options) -> subprocess.Popen:
   environment = os.environ | ({} if gpu is None else {'CUDA_VISIBLE_DEVICES': gpu})
   with outcome.log(root, run).open('ab') as log:
-    return subprocess.Popen(
+    process = subprocess.Popen(
       run.command(root, options.python, options.data_dir),
       stdin=subprocess.DEVNULL,
       stdout=log,
@@ -114,3 +114,5 @@ def _start(root: Path, run: Run, gpu: str | None, options: Options) -> subproces
       env=environment,
       start_new_session=True,  # Ctrl-C in a terminal is for the pool, which hands it on
     )
+  outcome.exit_file(root, run).unlink(missing_ok=True)
+  return process

@@ -5,10 +5,13 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from absl import logging
+
 from launch.manifest import Run, content_id
 from research import workdirs
 
 LOGS = 'logs'
+SUBMITTED = 'submitted.jsonl'
 STATES = ('done', 'running', 'queued', 'stopped', 'failed', 'missing')
 STOPPED = (130, 143)  # saved: the same command goes on
 TAIL = 12  # lines of a log that are shown
@@ -30,7 +33,10 @@ def log(root: Path, run: Run) -> Path:
 
 
 def exit_file(root: Path, run: Run) -> Path:
-  """The exit code of the last attempt; there is none while it is at work, nor if it was killed."""
+  """The exit code of the last attempt; there is none while it is at work, nor if it was killed.
+
+  What starts a run removes it then, not before: a retry that is refused leaves what failed failed.
+  """
   return root / LOGS / f'{run.id}.exit'
 
 
@@ -108,12 +114,20 @@ def shown(found: list[Outcome], root: Path) -> str:
 
 def note_submission(root: Path, backend: str, job: str, runs: list[Run]) -> None:
   """Notes which job of an engine holds which runs, in order."""
-  with (root / LOGS / 'submitted.jsonl').open('a') as file:
-    file.write(json.dumps({'backend': backend, 'job': job, 'runs': [r.id for r in runs]}) + '\n')
+  line = json.dumps({'backend': backend, 'job': job, 'runs': [r.id for r in runs]}) + '\n'
+  path = root / LOGS / SUBMITTED
+  torn = path.exists() and path.read_bytes()[-1:] not in (b'', b'\n')
+  with path.open('a') as file:
+    file.write('\n' + line if torn else line)
 
 
 def submissions(root: Path, backend: str) -> list[dict]:
-  """What `note_submission` noted of a backend, the oldest first."""
-  path = root / LOGS / 'submitted.jsonl'
-  lines = path.read_text().splitlines() if path.exists() else []
-  return [it for it in map(json.loads, lines) if it['backend'] == backend]
+  """What `note_submission` noted of a backend, the oldest first; torn lines are skipped."""
+  path = root / LOGS / SUBMITTED
+  noted = []
+  for line in path.read_bytes().splitlines() if path.exists() else []:
+    try:
+      noted.append(json.loads(line))
+    except ValueError:
+      logging.warning('%s: skipped a torn line: %s', path, line[:80])
+  return [it for it in noted if it['backend'] == backend]

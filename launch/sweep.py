@@ -138,8 +138,6 @@ def _start(flags: argparse.Namespace, root: Path, states: tuple[str, ...]) -> in
     print(submitted, end='')
     return 0
   (root / outcome.LOGS).mkdir(exist_ok=True)
-  for run in chosen:
-    outcome.exit_file(root, run).unlink(missing_ok=True)
   return backend.submit(root, chosen, options)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -123,7 +124,7 @@ def test_the_yaml_fits_the_schema(options):
     ('cpu: 4', 'cpu: four'),
     ('          claimName: "shared"', '          name: "shared"'),
     ('backoffLimit: 0\n', '\n'),
-    ('name: genlab-0', 'name: Genlab-0'),
+    ('name: genlab-', 'name: Genlab-'),
   ],
 )
 def test_the_schema_sees_what_is_wrong(old, new):
@@ -148,14 +149,25 @@ def test_a_folder_that_pods_do_not_have_is_refused():
     text(mount='/mnt')
 
 
-def pod(root, run, fake, index):
+def test_sweeps_of_the_same_runs_have_jobsets_of_different_names():
+  def names(root, namespace='lab'):
+    options = jobset.Options(image='genlab:1', claim='shared', namespace=namespace)
+    documents = yaml.safe_load_all(jobset.text(pathlib.Path(root), stubs.RUNS, options))
+    return {it['metadata']['name'] for it in documents}
+
+  assert names('/data/a') == names('/data/b/../a')
+  others = names('/data/b'), names('/data/sub/a'), names('/data/a', 'default')
+  assert len(names('/data/a').union(*others)) == 8
+
+
+def pod(root, run, fake, index, stdout=subprocess.PIPE):
   options = jobset.Options(image='i', claim='c', mount='/', python=str(fake), nodes=2)
   document = next(yaml.safe_load_all(jobset.text(root, [run], options)))
   container = document['spec']['replicatedJobs'][0]['template']['spec']['template']['spec']
   (container,) = container['containers']
   return subprocess.Popen(
     [*container['command'], *container['args']],
-    stdout=subprocess.PIPE,
+    stdout=stdout,
     text=True,
     env=os.environ | {'JAX_PROCESS_ID': str(index)},
   )
@@ -176,6 +188,21 @@ def test_the_script_of_a_pod_keeps_log_and_exit_code(crash, code, state, planned
   assert (planned / 'logs' / f'{run.id}.log').read_text().startswith('start')
   assert (planned / 'logs' / f'{run.id}.log.1').exists()
   assert outcome.outcomes(planned, [run], {})[0].state == state
+
+
+def test_a_pod_ends_with_its_log_written(planned, fake, tmp_path, monkeypatch):
+  late = f'#!/bin/bash\nsleep 1\nexec {shutil.which("tee")} "$@"\n'
+  stubs.install(tmp_path / 'bin', monkeypatch, tee=late)
+  run = manifest.read(planned)[0]
+  (planned / 'logs').mkdir()
+  (planned / f'{run.workdir}.crash').touch()
+  process = pod(planned, run, fake, 0, subprocess.DEVNULL)
+  while process.poll() is None:
+    if outcome.exit_file(planned, run).exists():
+      assert outcome.log(planned, run).read_text().endswith('out of luck\n')
+    time.sleep(0.02)
+  assert process.returncode == 7
+  assert outcome.log(planned, run).read_text().endswith('out of luck\n')
 
 
 def test_a_pod_that_is_terminated_lets_the_run_save(planned, fake):
@@ -214,9 +241,10 @@ def test_what_kubectl_gets_is_what_a_dry_run_prints(planned, call, tmp_path, mon
   assert (tmp_path / 'bin' / 'created').read_text() == out
 
   runs = manifest.read(planned)
+  names = [it['metadata']['name'] for it in yaml.safe_load_all(out)]
   items = [
-    {'metadata': {'name': f'genlab-{run.id}-0'}, 'spec': {}, 'status': {'terminalState': ended}}
-    for run, ended in zip(runs, ('Failed', '', ''), strict=True)
+    {'metadata': {'name': name}, 'spec': {}, 'status': {'terminalState': ended}}
+    for name, ended in zip(names, ('Failed', '', ''), strict=True)
   ]
   items[2]['spec'] = {'suspend': True}
   (tmp_path / 'bin' / 'jobsets').write_text(json.dumps({'items': items}))
@@ -229,4 +257,33 @@ def test_what_kubectl_gets_is_what_a_dry_run_prints(planned, call, tmp_path, mon
   )
   assert call('run', *flags)[1] == 'nothing to run: 3 runs, 1 running, 1 queued, 1 failed\n'
   code, out, _ = call('retry', *flags, '--dry-run')
-  assert [it['metadata']['name'] for it in yaml.safe_load_all(out)] == [f'genlab-{runs[0].id}-1']
+  retried = [it['metadata']['name'] for it in yaml.safe_load_all(out)]
+  assert retried == [names[0].removesuffix('0') + '1']
+
+
+def test_the_jobsets_of_another_folder_are_not_those_of_this_one(
+  planned, config, call, tmp_path, monkeypatch
+):
+  stubs.install(tmp_path / 'bin', monkeypatch, kubectl=KUBECTL)
+  other = planned.with_name('other')
+  assert call('plan', f'--config={config}', f'--workdir={other}')[0] == 0
+  flags = '--backend=jobset', '--image=i', '--claim=c', '--mount=/'
+  for root in (planned, other):
+    assert call('run', f'--workdir={root}', *flags)[0] == 0
+  created = (tmp_path / 'bin' / 'created').read_text().split('apiVersion:')[1:]
+  documents = [yaml.safe_load('apiVersion:' + it.removesuffix('---\n')) for it in created]
+  items = [{'metadata': it['metadata'], 'spec': {}} for it in documents[:3]]  # those of `planned`
+  (tmp_path / 'bin' / 'jobsets').write_text(json.dumps({'items': items}))
+  assert '3 runs, 3 running' in call('status', f'--workdir={planned}')[1]
+  assert '3 runs, 3 missing' in call('status', f'--workdir={other}')[1]
+
+
+def test_what_was_made_before_one_was_refused_is_known(planned, call, tmp_path, monkeypatch):
+  refuses = KUBECTL.replace('"$STUB/created" ;;', '"$STUB/created"; exit 1 ;;')
+  stubs.install(tmp_path / 'bin', monkeypatch, kubectl=refuses)
+  flags = f'--workdir={planned}', '--backend=jobset', '--image=i', '--claim=c', '--mount=/'
+  assert call('run', *flags)[0] == 2
+  made = next(yaml.safe_load_all((tmp_path / 'bin' / 'created').read_text()))
+  items = [{'metadata': made['metadata'], 'spec': {}}]
+  (tmp_path / 'bin' / 'jobsets').write_text(json.dumps({'items': items}))
+  assert '3 runs, 1 running, 2 missing' in call('status', f'--workdir={planned}')[1]

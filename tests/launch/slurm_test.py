@@ -75,6 +75,20 @@ def test_what_sbatch_refuses_is_handed_on(planned, call, tmp_path, monkeypatch):
   assert outcome.submissions(planned, 'slurm') == []
 
 
+def test_a_retry_that_is_refused_leaves_what_failed(planned, call, tmp_path, monkeypatch, fake):
+  stubs.slurm(tmp_path / 'bin', monkeypatch)
+  (planned / 'label_noise=0.5.crash').touch()
+  assert call('run', *run(planned, f'--python={fake}'))[0] == 0
+  assert states(planned) == ['done', 'failed', 'done']
+  refuses = stubs.write(tmp_path / 'bin' / 'sbatch', '#!/bin/sh\nexit 1\n')
+  assert call('retry', *run(planned, f'--python={fake}'))[0] == 2
+  assert states(planned) == ['done', 'failed', 'done']
+  stubs.write(refuses, stubs.SBATCH)
+  (planned / 'label_noise=0.5.crash').unlink()
+  assert 'has 1 runs' in call('retry', *run(planned, f'--python={fake}'))[1]
+  assert states(planned) == ['done'] * 3
+
+
 @pytest.mark.slow
 def test_real_tasks_run_one_crashes_and_it_alone_is_retried(
   planned, config, call, tmp_path, monkeypatch
@@ -117,12 +131,30 @@ def test_what_is_queued_is_not_submitted_again(planned, call, tmp_path, monkeypa
   assert outcome.submissions(planned, 'slurm')[-1]['runs'] == [runs[1].id]
 
 
+def test_a_note_that_was_torn_is_skipped_and_the_next_begins_a_line(
+  planned, call, tmp_path, monkeypatch, fake
+):
+  stubs.slurm(tmp_path / 'bin', monkeypatch)
+  runs = manifest.read(planned)
+  (planned / 'logs').mkdir()
+  outcome.note_submission(planned, 'slurm', '7', runs[:1])
+  notes = planned / 'logs' / 'submitted.jsonl'
+  notes.write_bytes(notes.read_bytes() + b'{"backend": "slurm", "jo')
+  (tmp_path / 'bin' / 'queue').write_text('7_0 RUNNING None\n')
+  assert call('status', f'--workdir={planned}')[0] == 0
+  assert states(planned) == ['running', 'missing', 'missing']
+  assert call('run', *run(planned, f'--python={fake}'))[0] == 0
+  found = outcome.submissions(planned, 'slurm')
+  assert [(it['job'], len(it['runs'])) for it in found] == [('7', 1), ('4001', 2)]
+  assert notes.read_text().count('\n') == 3
+
+
 def test_a_run_that_meets_the_time_limit_queues_again(planned, call, tmp_path, monkeypatch):
   stubs.slurm(tmp_path / 'bin', monkeypatch)
   meets = stubs.write(tmp_path / 'meets', '#!/bin/bash\nexit 143\n')
   assert call('run', *run(planned, f'--python={meets}'))[0] == 0
   asked = (tmp_path / 'bin' / 'scontrol.asked').read_text().splitlines()
-  assert asked == ['requeue 40010', 'requeue 40011', 'requeue 40012']
+  assert asked == ['requeue 4001_0', 'requeue 4001_1', 'requeue 4001_2']
   assert states(planned) == ['stopped'] * 3
 
 

@@ -54,7 +54,8 @@ echo '{}' > "$workdir/DONE"
 """
 
 # sbatch starts the tasks of an array one after another, as many at once as SLURM would not; it answers
-# when they have ended. squeue shows what the test wrote into the file `queue`.
+# when they have ended. As with SLURM, the last task has the id of the array as its own, and squeue, if
+# asked for that id, answers a line for each task. Else squeue shows what the test wrote into `queue`.
 SBATCH = """
 import os, re, subprocess, sys
 script = sys.stdin.read()
@@ -64,19 +65,26 @@ with open(folder + '/scripts', 'a') as file:
 one = lambda flag: int(re.search(rf'^#SBATCH --{flag}=(\\d+)', script, re.M).group(1))
 last = int(re.search(r'--array=0-(\\d+)', script).group(1))
 job = 4000 + len(re.findall('#!/bin/bash', open(folder + '/scripts').read()))
+with open(f'{folder}/array.{job}', 'w') as file:
+  file.write('RUNNING\\n' * (last + 1))
 for task in range(last + 1):
-  own = {'SLURM_ARRAY_JOB_ID': job, 'SLURM_ARRAY_TASK_ID': task, 'SLURM_JOB_ID': 10 * job + task}
+  own = {'SLURM_ARRAY_JOB_ID': job, 'SLURM_ARRAY_TASK_ID': task}
+  own['SLURM_JOB_ID'] = job if task == last else 10 * job + task
   own['SLURM_NTASKS'] = one('nodes') * one('ntasks-per-node')
   own['SLURM_JOB_NUM_NODES'] = one('nodes')
+  own['SLURM_CPUS_PER_TASK'] = one('cpus-per-task')
   environment = os.environ | {name: str(value) for name, value in own.items()}
   subprocess.run(['bash', '-s'], input=script, text=True, env=environment)
 print(job)
 """
 SRUN = """
 import os, subprocess, sys
-command = [arg for arg in sys.argv[1:]]
+command, cpus = [arg for arg in sys.argv[1:]], '1'  # what SLURM 22.05 gives a process unless it is told
 while command[0].startswith('--'):
-  command.pop(0)
+  flag, _, value = command.pop(0).partition('=')
+  cpus = value if flag == '--cpus-per-task' else cpus
+if cpus != os.environ['SLURM_CPUS_PER_TASK']:
+  sys.exit(f'{cpus} cores of the {os.environ["SLURM_CPUS_PER_TASK"]} that the job has for a process')
 n, nodes = int(os.environ['SLURM_NTASKS']), int(os.environ['SLURM_JOB_NUM_NODES'])
 tasks = []
 for rank in range(n):
@@ -89,8 +97,10 @@ sys.exit(max(code if code >= 0 else 128 - code for code in codes))
 SQUEUE = """
 import os, pathlib, sys
 queue = pathlib.Path(os.environ['STUB'], 'queue')
-if any(arg.startswith('--job=') for arg in sys.argv):
-  print('RUNNING')
+asked = [arg.removeprefix('--job=') for arg in sys.argv if arg.startswith('--job=')]
+if asked:
+  array = queue.with_name('array.' + asked[0])
+  print(array.read_text() if array.exists() else 'RUNNING\\n', end='')
 elif queue.exists():
   print(queue.read_text(), end='')
 """

@@ -188,6 +188,22 @@ def test_a_signal_stops_the_workers_and_starts_no_more(number, code, planned, fa
   assert states(planned) == ['done'] * 3
 
 
+def test_a_retry_that_is_stopped_leaves_what_it_did_not_start(planned, fake, call):
+  paths = [planned / f'label_noise={noise}.crash' for noise in (0.0, 0.5, 1.0)]
+  for path in paths:
+    path.touch()
+  assert call(*run(planned, fake))[0] == 1
+  wait = planned / 'label_noise=0.0.wait'
+  wait.touch()
+  process = started('retry', *run(planned, fake)[1:])
+  wait_until(lambda: states(planned)[0] == 'stopped', process)  # at work: without an exit code
+  time.sleep(0.3)  # the trap of the stand-in is set
+  process.send_signal(signal.SIGTERM)
+  process.communicate(timeout=60)
+  assert process.returncode == 143
+  assert states(planned) == ['stopped', 'failed', 'failed']
+
+
 def test_the_launcher_leaves_the_devices_to_the_runs(planned, fake, monkeypatch):
   """JAX takes most of a GPU's memory when first used; on a platform that is none, it would fail."""
   monkeypatch.setenv('JAX_PLATFORMS', 'none')

@@ -14,13 +14,15 @@ from launch import manifest, outcome, tpu_vm
 GOLDEN = pathlib.Path(__file__).with_name('golden')
 
 # Answers that the slice is ready, and runs on this machine what ssh would run on the hosts, but for
-# the setup; its last ssh command may fail.
+# the setup; its last ssh command may fail. Where there is a file `preempts`, that run has the slice
+# preempted. It reads its stdin, whatever it is asked.
 GCLOUD = """#!/bin/bash
 echo "$*" >> "$STUB/gcloud.asked"
-case "$*" in *ssh*) cat > /dev/null ;; esac  # as ssh would
+cat > /dev/null
 case "$*" in
   *describe*) cat "$STUB/state" ;;
-  *research.main*) for arg; do command="$arg"; done; eval "${command#--command=cd genlab && }" ;;
+  *research.main*) if [ -e "$STUB/preempts" ]; then echo SUSPENDING > "$STUB/state"; exit 255; fi
+    for arg; do command="$arg"; done; eval "${command#--command=cd genlab && }" ;;
 esac
 """
 
@@ -72,6 +74,25 @@ def test_the_runs_follow_one_another_and_the_slice_is_deleted(planned, fake, cal
   gcloud.unlink()
   assert call('retry', *run(planned, fake))[0] == 0
   assert gcloud.read_text().count('GENLAB_PROCESSES=auto') == 1
+  assert states(planned) == ['done'] * 3
+
+
+def test_runs_of_a_preempted_slice_stay_to_be_run(planned, fake, call, gcloud):
+  preempts = gcloud.with_name('preempts')
+  preempts.touch()
+  command = [sys.executable, '-m', 'launch.sweep', 'run', *run(planned, fake)]
+  process = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=60)
+  assert process.returncode == 1
+  first = manifest.read(planned)[0].id
+  said = f'genlab: genlab-sweep is SUSPENDING; {first} and what follows stay to be run'
+  assert said in process.stderr
+  assert states(planned) == ['stopped', 'missing', 'missing']
+  asked = gcloud.read_text().splitlines()
+  assert sum('research.main' in line for line in asked) == 1
+  assert asked[-1] == 'compute tpus queued-resources delete genlab-sweep --zone=z --force --quiet'
+  preempts.unlink()
+  gcloud.with_name('state').write_text('ACTIVE')
+  assert call('run', *run(planned, fake))[0] == 0
   assert states(planned) == ['done'] * 3
 
 

@@ -16,12 +16,14 @@ case "$SLURM_ARRAY_TASK_ID" in
 esac
 logs=runs/Noise.study/logs
 rm -f "$logs/$id.exit"
-srun --kill-on-bad-exit=1 "${run[@]}" >> "$logs/$id.log" 2>&1
+srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=1 "${run[@]}" >> "$logs/$id.log" 2>&1
 code=$?
 echo "$code" > "$logs/$id.exit"
 # Two minutes before the time limit SLURM sends TERM: the run saves and ends with 143, while the job
 # still counts as running. Then it asks for another turn. A preempted job gets one without asking.
-if [ "$code" = 143 ] && [ "$(squeue --noheader --job="$SLURM_JOB_ID" --format=%T)" = RUNNING ]; then
-  scontrol requeue "$SLURM_JOB_ID"
+# For one task of an array SLURM_JOB_ID is the id of the whole array, which is not meant here.
+job="${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
+if [ "$code" = 143 ] && [ "$(squeue --noheader --job="$job" --format=%T)" = RUNNING ]; then
+  scontrol requeue "$job"
 fi
 exit "$code"
