@@ -191,7 +191,7 @@ def assert_agrees(program, chunk_size):
   assert {statistic: error for statistic, error in found.items() if not error <= 1e-9} == {}
 
 
-@settings(EVERY_PROGRAM, max_examples=8)
+@settings(EVERY_PROGRAM, max_examples=4)
 @ANY_PROGRAM
 def test_agrees_with_gradients_of_one_example_each(program, chunk_size):
   assert_agrees(program, chunk_size)
